@@ -1,0 +1,61 @@
+# Everything runs in .venv beside this file; a Python >= 3.11 with its venv module is all that is needed before.
+# Stamps in .venv say what is installed, so a second run starts at once. Installing reports to stderr.
+.SILENT:
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check
+TORCH ?= torch==2.13.0
+PYTHONS ?= python3.13 python3.12 python3.11 python3 python
+PYTEST ?=
+
+help:
+	echo 'make demo    install the package, train on the bundled ratings and recommend'
+	echo 'make test    lint, then every test, doctest and documented example'
+	echo 'make lint    ruff, import contracts, pyright'
+	echo 'make bench   the benchmarks, one after the other'
+	echo 'make clean   remove the environments and everything made'
+
+demo: .venv/.demo-installed
+	$(BIN)/harmonium demo
+
+test: lint
+	$(BIN)/python -m pytest --doctest-modules src tests $(PYTEST)
+
+lint: .venv/.test-installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+	$(BIN)/pyright
+
+bench: .venv/.bench-installed
+	for script in benchmarks/[a-z]*.py; do $(BIN)/python "$$script" --json || exit 1; done
+
+clean:
+	rm -rf .venv .venv-* build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.demo-installed: pyproject.toml | .venv/bin/python
+	$(PIP) --editable . 1>&2
+	touch $@
+
+# torch goes first and pinned: left to the solver, the newest one may bring gigabytes of GPU libraries.
+.venv/.test-installed: pyproject.toml | .venv/bin/python
+	$(PIP) '$(TORCH)' 1>&2
+	$(PIP) --editable '.[test,lint]' 1>&2
+	touch $@ .venv/.demo-installed
+
+.venv/.bench-installed: .venv/.test-installed
+	$(PIP) --editable '.[bench]' 1>&2
+	touch $@
+
+.venv/bin/python:
+	for python in $(PYTHONS); do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    "$$python" -c 'import venv, ensurepip' 2>/dev/null || { \
+	      echo "make: $$python has no venv module; install it (on Debian and Ubuntu: apt install python3-venv)" 1>&2; exit 1; }; \
+	    "$$python" -m venv .venv 1>&2 || { rm -rf .venv; exit 1; }; exit 0; \
+	  fi; \
+	done; \
+	echo 'make: no Python >= 3.11 among $(PYTHONS); install one, or name it: make PYTHONS=/path/to/python' 1>&2; exit 1

@@ -1,0 +1,50 @@
+from . import data, errors, estimators, evaluation, models, recommending, training, units
+from ._version import __version__
+from .data import (
+    Ratings,
+    Scale,
+    Titles,
+    Vocabulary,
+    last_n_split,
+    load,
+    per_user_split,
+    random_split,
+    read_ratings,
+    read_titles,
+    split_by_mask,
+    strong_split,
+    time_split,
+)
+from .errors import HarmoniumError
+from .estimators.rating_rbm import RatingRBM
+from .evaluation.ratings import evaluate
+from .recommending.recommender import Recommender
+
+__all__ = [
+    "HarmoniumError",
+    "RatingRBM",
+    "Ratings",
+    "Recommender",
+    "Scale",
+    "Titles",
+    "Vocabulary",
+    "__version__",
+    "data",
+    "errors",
+    "estimators",
+    "evaluate",
+    "evaluation",
+    "last_n_split",
+    "load",
+    "models",
+    "per_user_split",
+    "random_split",
+    "read_ratings",
+    "read_titles",
+    "recommending",
+    "split_by_mask",
+    "strong_split",
+    "time_split",
+    "training",
+    "units",
+]

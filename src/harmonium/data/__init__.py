@@ -1,0 +1,45 @@
+"""Ratings in memory: vocabularies, scales, readers, titles, splits and the bundled data set.
+
+Importing this room loads numpy only; polars and narwhals load when a file or a table is read.
+"""
+
+from .presets import DATASETS, Dataset, load
+from .ratings import UNRATED, DuplicateEntryError, Ratings
+from .reading import read_ratings
+from .scale import Scale
+from .splits import (
+    Split,
+    StrongSplit,
+    check_disjoint,
+    last_n_split,
+    per_user_split,
+    random_split,
+    split_by_mask,
+    strong_split,
+    time_split,
+)
+from .titles import Titles, read_titles
+from .vocabulary import Vocabulary
+
+__all__ = [
+    "DATASETS",
+    "UNRATED",
+    "Dataset",
+    "DuplicateEntryError",
+    "Ratings",
+    "Scale",
+    "Split",
+    "StrongSplit",
+    "Titles",
+    "Vocabulary",
+    "check_disjoint",
+    "last_n_split",
+    "load",
+    "per_user_split",
+    "random_split",
+    "read_ratings",
+    "read_titles",
+    "split_by_mask",
+    "strong_split",
+    "time_split",
+]

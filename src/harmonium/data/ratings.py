@@ -1,0 +1,441 @@
+"""Ratings in memory: a compressed sparse row matrix of level codes."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from harmonium.conventions import UNRATED
+from harmonium.data.scale import Scale
+from harmonium.data.sorting import row_pointer, stable_order
+from harmonium.data.vocabulary import Vocabulary
+from harmonium.errors import DataError, SettingError
+
+if TYPE_CHECKING:
+    import polars
+
+
+ARRAY_TYPES = {"indptr": np.int64, "item": np.int32, "level": np.uint8, "time": np.int64}
+DUPLICATE_RULES = ("error", "first", "last")
+
+
+class DuplicateEntryError(DataError):
+    """A user and an item occur together twice; `first` and `second` are the positions of the entries.
+
+    Parameters
+    ----------
+    message : str
+    first, second : int
+    """
+
+    def __init__(self, message: str, first: int, second: int):
+        super().__init__(message)
+        self.first, self.second = first, second
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Ratings:
+    """Who rated what, and how: one row a user, sorted by item, 5 bytes a rating (13 with times).
+
+    Immutable; every method returns a new object or a read-only view. An entry whose level is `UNRATED` is an
+    item the user is known to have seen, without a rating.
+
+    Parameters
+    ----------
+    indptr : int64 array, (n_users + 1,)
+        Row u holds the entries ``indptr[u]:indptr[u + 1]``.
+    item : int32 array, (n,)
+        Item index, strictly increasing within a row.
+    level : uint8 array, (n,)
+        Level code, below ``scale.n_levels`` or `UNRATED`.
+    users, items : Vocabulary
+    scale : Scale
+    time : int64 array, (n,), optional
+        Seconds since 1970.
+
+    Raises
+    ------
+    DataError
+        The arrays do not make such a matrix.
+    """
+
+    indptr: np.ndarray
+    item: np.ndarray
+    level: np.ndarray
+    users: Vocabulary
+    items: Vocabulary
+    scale: Scale
+    time: np.ndarray | None = None
+
+    def __post_init__(self):
+        for name, dtype in ARRAY_TYPES.items():
+            array = getattr(self, name)
+            if array is not None:
+                object.__setattr__(self, name, _frozen(array, dtype))
+        _check_shape(self)
+        _check_entries(self)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        user_index: Any,
+        item_index: Any,
+        level: Any,
+        users: Vocabulary,
+        items: Vocabulary,
+        scale: Scale,
+        time: Any = None,
+        duplicates: str = "error",
+    ) -> "Ratings":
+        """Build from indices and level codes in any order.
+
+        Parameters
+        ----------
+        user_index, item_index : ints, (n,)
+        level : ints, (n,)
+            Level codes; `UNRATED` for seen, not rated.
+        users, items : Vocabulary
+        scale : Scale
+        time : ints, (n,), optional
+            Seconds since 1970.
+        duplicates : {"error", "first", "last"}, default "error"
+            Which entry of a user and an item that occur together twice is kept, in the order given.
+
+        Returns
+        -------
+        Ratings
+
+        Raises
+        ------
+        DataError
+            An index is out of range, or a pair occurs twice and `duplicates` is "error".
+
+        Notes
+        -----
+        A radix sort, O(n).
+        """
+        user_index = _index_array("user", user_index, len(users))
+        item_index = _index_array("item", item_index, len(items))
+        columns = {"item": item_index, "level": np.asarray(level)}
+        if time is not None:
+            columns["time"] = np.asarray(time)
+        for name, column in columns.items():
+            if column.shape != user_index.shape:
+                raise DataError(f"{name} has shape {column.shape}, the users {user_index.shape}; give one each")
+        order = stable_order(user_index, item_index)
+        kept = _entries_to_keep(user_index, item_index, order, duplicates)
+        if isinstance(kept, tuple):
+            user, item = users[user_index[kept[0]]], items[item_index[kept[0]]]
+            raise DuplicateEntryError(
+                f"user {user!r} and item {item!r} occur together twice, at {kept[0]} and {kept[1]}; "
+                'pass duplicates="last" or duplicates="first"',
+                *kept,
+            )
+        indptr = row_pointer(user_index[kept], len(users))
+        return cls(indptr, users=users, items=items, scale=scale, **{k: a[kept] for k, a in columns.items()})
+
+    @classmethod
+    def from_triples(
+        cls,
+        users: Any,
+        items: Any,
+        ratings: Any,
+        *,
+        scale: Scale | None = None,
+        time: Any = None,
+        duplicates: str = "error",
+    ) -> "Ratings":
+        """Build from raw ids and rating values in memory.
+
+        Parameters
+        ----------
+        users, items : array-like of int or str, (n,)
+            Raw ids.
+        ratings : floats, (n,)
+            NaN for seen, not rated.
+        scale : Scale, optional
+            Inferred by `Scale.infer` when not given.
+        time : ints, (n,), optional
+            Seconds since 1970.
+        duplicates : {"error", "first", "last"}, default "error"
+
+        Returns
+        -------
+        Ratings
+
+        Raises
+        ------
+        DataError
+            A rating is off the scale, ids are of mixed types, or a pair occurs twice.
+
+        Examples
+        --------
+        >>> Ratings.from_triples(["ann", "bob"], [7, 7], [5, 3])
+        Ratings(2 users, 1 items, 2 ratings, 1 to 5)
+        """
+        values = np.asarray(ratings, dtype=np.float64)
+        rated = ~np.isnan(values)
+        scale = Scale.infer(values[rated]) if scale is None else scale
+        level = np.full(len(values), UNRATED, dtype=np.uint8)
+        level[rated] = scale.code(values[rated])
+        user_vocabulary, item_vocabulary = Vocabulary.from_ids(users), Vocabulary.from_ids(items)
+        return cls.from_arrays(
+            user_vocabulary.indices(users),
+            item_vocabulary.indices(items),
+            level,
+            user_vocabulary,
+            item_vocabulary,
+            scale,
+            time,
+            duplicates,
+        )
+
+    @property
+    def n_users(self) -> int:
+        """Number of rows, users without entries included."""
+        return len(self.users)
+
+    @property
+    def n_items(self) -> int:
+        """Number of columns, items without entries included."""
+        return len(self.items)
+
+    @property
+    def n_entries(self) -> int:
+        """Number of stored entries, rated or only seen."""
+        return len(self.item)
+
+    @property
+    def n_ratings(self) -> int:
+        """Number of rated entries."""
+        return int(np.count_nonzero(self.level != UNRATED))
+
+    @property
+    def n_levels(self) -> int:
+        """Number of levels of the scale."""
+        return self.scale.n_levels
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in the arrays, without the vocabularies."""
+        return sum(a.nbytes for a in (self.indptr, self.item, self.level, self.time) if a is not None)
+
+    def __len__(self) -> int:
+        return self.n_entries
+
+    def __repr__(self) -> str:
+        return (
+            f"Ratings({self.n_users:,} users, {self.n_items:,} items, {self.n_ratings:,} ratings, "
+            f"{self.scale.describe()})"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Ratings):
+            return NotImplemented
+        mine, theirs = ([getattr(side, name) for name in ARRAY_TYPES] for side in (self, other))
+        return (self.users, self.items, self.scale) == (other.users, other.items, other.scale) and all(
+            (a is None and b is None) or (a is not None and b is not None and np.array_equal(a, b))
+            for a, b in zip(mine, theirs)
+        )
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]  # equality compares every entry
+
+    def user_of(self) -> np.ndarray:
+        """User index of every entry.
+
+        Returns
+        -------
+        int32 array, (n,)
+        """
+        return np.repeat(np.arange(self.n_users, dtype=np.int32), np.diff(self.indptr))
+
+    def values(self) -> np.ndarray:
+        """Rating value of every entry.
+
+        Returns
+        -------
+        float64 array, (n,)
+            NaN where not rated.
+        """
+        table = np.full(UNRATED + 1, np.nan)
+        table[: self.n_levels] = self.scale.values
+        return table[self.level]
+
+    def history(self, user: int) -> tuple[np.ndarray, np.ndarray]:
+        """One user's items and levels.
+
+        Parameters
+        ----------
+        user : int
+            User index.
+
+        Returns
+        -------
+        item : int32 array, (n_history,)
+        level : uint8 array, (n_history,)
+
+        Raises
+        ------
+        DataError
+            The index is out of range.
+        """
+        if not 0 <= user < self.n_users:
+            raise DataError(f"user index {user} is outside 0..{self.n_users - 1}")
+        row = slice(self.indptr[user], self.indptr[user + 1])
+        return self.item[row], self.level[row]
+
+    def select(self, mask: np.ndarray) -> "Ratings":
+        """Keep some entries; vocabularies and shape stay.
+
+        Parameters
+        ----------
+        mask : bool array, (n,)
+
+        Returns
+        -------
+        Ratings
+
+        Raises
+        ------
+        SettingError
+            The mask is not one truth value an entry.
+        """
+        mask = np.asarray(mask)
+        if mask.shape != self.item.shape or mask.dtype != bool:
+            raise SettingError(
+                f"mask must be a bool array of shape ({self.n_entries},), not {mask.dtype} of {mask.shape}"
+            )
+        kept = np.zeros(self.n_entries + 1, dtype=np.int64)
+        np.cumsum(mask, out=kept[1:])
+        return replace(
+            self,
+            indptr=kept[self.indptr],
+            item=self.item[mask],
+            level=self.level[mask],
+            time=None if self.time is None else self.time[mask],
+        )
+
+    def rows(self, users: Any) -> "Ratings":
+        """Keep the entries of some users; the other rows become empty, vocabularies and shape stay.
+
+        Parameters
+        ----------
+        users : ints, (n_kept,)
+            User indices.
+
+        Returns
+        -------
+        Ratings
+        """
+        keep = np.zeros(self.n_users, dtype=bool)
+        keep[_index_array("user", users, self.n_users)] = True
+        return self.select(np.repeat(keep, np.diff(self.indptr)))
+
+    def transposed(self) -> "Ratings":
+        """The same entries with items as rows: users and items change places.
+
+        Returns
+        -------
+        Ratings
+
+        Notes
+        -----
+        A radix sort, O(n).
+        """
+        user = self.user_of()
+        order = stable_order(self.item)
+        if order is None:
+            order = slice(None)
+        return Ratings(
+            indptr=row_pointer(self.item, self.n_items),
+            item=user[order],
+            level=self.level[order],
+            users=self.items,
+            items=self.users,
+            scale=self.scale,
+            time=None if self.time is None else self.time[order],
+        )
+
+    def to_frame(self) -> "polars.DataFrame":
+        """Raw ids and rating values as a table.
+
+        Returns
+        -------
+        polars.DataFrame
+            Columns user_id, item_id, rating (null where not rated), and timestamp when times are kept.
+        """
+        import polars as pl
+
+        columns = {
+            "user_id": pl.Series(self.users.ids).gather(self.user_of()),
+            "item_id": pl.Series(self.items.ids).gather(self.item),
+            "rating": pl.Series(self.values(), nan_to_null=True),
+        }
+        if self.time is not None:
+            columns["timestamp"] = pl.Series(self.time)
+        return pl.DataFrame(columns)
+
+
+def _entries_to_keep(
+    user: np.ndarray, item: np.ndarray, order: np.ndarray | None, duplicates: str
+) -> np.ndarray | slice | tuple[int, int]:
+    """Sorted positions of the entries to keep, one a pair; the two of a pair where that is an error."""
+    if duplicates not in DUPLICATE_RULES:
+        raise SettingError(f"duplicates must be one of {', '.join(DUPLICATE_RULES)}, not {duplicates!r}")
+    kept = slice(None) if order is None else order
+    user, item = user[kept], item[kept]
+    same_as_next = (user[1:] == user[:-1]) & (item[1:] == item[:-1])
+    if not same_as_next.any():
+        return kept
+    if order is None:
+        order = np.arange(len(user))
+    if duplicates == "error":
+        at = int(np.argmax(same_as_next))
+        return int(order[at]), int(order[at + 1])
+    keep = np.ones(len(user), dtype=bool)
+    (keep[1:] if duplicates == "first" else keep[:-1])[same_as_next] = False
+    return order[keep]
+
+
+def _frozen(array: Any, dtype: Any) -> np.ndarray:
+    """A read-only array of this type; copied unless it already is one."""
+    array = np.asarray(array)
+    if array.flags.writeable or array.dtype != dtype:
+        array = array.astype(dtype)
+        array.setflags(write=False)
+    return array
+
+
+def _index_array(name: str, index: Any, n: int) -> np.ndarray:
+    index = np.asarray(index)
+    if index.dtype.kind not in "iu" and index.size:
+        raise DataError(f"{name} indices must be whole numbers, not {index.dtype}")
+    if index.size and (int(index.min()) < 0 or int(index.max()) >= n):
+        wrong = index[(index < 0) | (index >= n)][0]
+        raise DataError(f"{name} index {wrong} is outside 0..{n - 1}")
+    return index.astype(np.int32, copy=False)
+
+
+def _check_shape(ratings: Ratings):
+    indptr, n = ratings.indptr, len(ratings.item)
+    if indptr.shape != (len(ratings.users) + 1,):
+        raise DataError(f"{len(ratings.users):,} users need one row start more, not {len(indptr):,}")
+    if indptr[0] != 0 or indptr[-1] != n or (np.diff(indptr) < 0).any():
+        raise DataError(f"row starts must rise from 0 to the number of entries, {n:,}")
+    if ratings.level.shape != (n,) or (ratings.time is not None and ratings.time.shape != (n,)):
+        raise DataError(f"{n:,} items need as many levels and times")
+
+
+def _check_entries(ratings: Ratings):
+    item, level = ratings.item, ratings.level
+    if not len(item):
+        return
+    if item.min() < 0 or item.max() >= len(ratings.items):
+        raise DataError(f"an item index lies outside 0..{len(ratings.items) - 1}")
+    wrong = (level >= ratings.n_levels) & (level != UNRATED)
+    if wrong.any():
+        raise DataError(f"level {level[wrong][0]} is not below the scale's {ratings.n_levels} levels")
+    falls = np.flatnonzero(item[1:] <= item[:-1]) + 1
+    if not np.isin(falls, ratings.indptr).all():
+        raise DataError("the items of a row must be strictly increasing; use Ratings.from_arrays")

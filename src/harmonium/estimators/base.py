@@ -1,0 +1,55 @@
+"""The estimator contract: parameters are the constructor's arguments, kept as given and checked when fitting."""
+
+import inspect
+from typing import Any
+
+from harmonium.errors import NotFittedError, SettingError
+
+
+class Estimator:
+    """Abstract. `get_params`, `set_params` and a representation, so that `sklearn.base.clone` works."""
+
+    @classmethod
+    def _names(cls) -> list[str]:
+        parameters = list(inspect.signature(cls.__init__).parameters.values())
+        return [p.name for p in parameters[1:] if p.kind is not p.VAR_KEYWORD]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the settings as given to the constructor.
+
+        Parameters
+        ----------
+        deep : bool
+            Part of the contract; there are no nested estimators.
+        """
+        return {name: getattr(self, name) for name in self._names()}
+
+    def set_params(self, **params: Any) -> "Estimator":
+        """Change settings; takes effect at the next `fit`.
+
+        Parameters
+        ----------
+        **params
+            Constructor arguments by name.
+
+        Raises
+        ------
+        SettingError
+            There is no such setting.
+        """
+        for name, value in params.items():
+            if name not in self._names():
+                raise SettingError(f"{name}: there is no such setting; there are {', '.join(self._names())}")
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        defaults = inspect.signature(type(self).__init__).parameters
+        changed = [f"{n}={v!r}" for n, v in self.get_params().items() if v is not defaults[n].default]
+        return f"{type(self).__name__}({', '.join(changed)})"
+
+    def _fitted(self, name: str) -> Any:
+        value = getattr(self, name, None)
+        if value is None:
+            raise NotFittedError(f"this {type(self).__name__} is not fitted yet; call fit(ratings) first")
+        return value

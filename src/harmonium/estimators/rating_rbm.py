@@ -1,0 +1,458 @@
+"""The rating machine as an estimator."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from harmonium.data import Ratings
+from harmonium.errors import DataError, ModelFileError, SettingError
+from harmonium.estimators.base import Estimator
+from harmonium.events import Event
+from harmonium.models import level_rbm, rating_model
+from harmonium.models.rating_model import Blend, ItemsSide, Person, RatingModel
+from harmonium.training.fitting import MACHINES, Fit, Plan
+from harmonium.training.settings import SETTING_NAMES, Learning, check_choice, check_count, check_share
+from harmonium.units.levels import level_features
+
+Floats = npt.NDArray[np.floating]
+Ints = npt.NDArray[np.integer]
+MOST_HIDDEN = 65_536
+
+
+@final
+class RatingRBM(Estimator):
+    """Restricted Boltzmann machine of ratings: softmax visible units over the levels of a rating.
+
+    Missing ratings are left out, not filled in. The model works on the indices of a `Ratings`; `Recommender` puts
+    ids and titles around it. Predictions are functions of a *history*, so a new user needs no retraining, and a
+    rating that is to be predicted cannot leak in.
+
+    Parameters
+    ----------
+    n_hidden : int
+        Hidden units of each machine.
+    cases : str
+        What a training case is: "users", "items", or "both" (two machines and their calibrated mean).
+    features : str or array-like, (n_levels, n_features)
+        How levels share weights: "linear" is (1, x); "identity" is Salakhutdinov, Mnih & Hinton 2007; see
+        `harmonium.units.levels.level_features`.
+    method : str
+        "multi-prediction", "cd" or "pcd"; this and the settings from here to `patience` are `Learning`'s.
+    n_steps : int or sequence of int
+        Steps of CD or PCD; a sequence grows during training.
+    sample : bool
+        Whether CD draws its fantasies instead of taking mean-field ones.
+    keep, hidden_dropout : float
+        Of multi-prediction.
+    n_epochs, batch_size : int
+    optimizer : str
+        "adagrad", "adam" or "momentum".
+    learning_rate, bias_rate : float
+    schedule : str
+        "constant", "linear" or "cosine".
+    weight_decay, momentum, beta2 : float
+    patience : int
+        Epochs without improvement before stopping; 0 never stops early.
+    validation_fraction : float
+        Share of the training ratings that choose the epoch and calibrate the probabilities; 0 does neither.
+    refit : bool
+        Whether to learn again from all ratings for the chosen number of epochs.
+    fold_in_penalty, fold_in_bias_penalty : float
+        Regularisation of a new person's unit in the items machine: of its weights, per rating, and of its biases.
+    random_state : int
+        The same seed gives the same model, whatever the number of threads.
+
+    Attributes
+    ----------
+    model_ : RatingModel
+        The fitted record.
+    history_ : list of Event
+        What happened during the last fit.
+
+    Examples
+    --------
+    >>> from harmonium.data import load, random_split
+    >>> train, test = random_split(load("movielens-small").ratings, 0.1, rng=0)
+    >>> machine = RatingRBM(n_hidden=16, cases="users", n_epochs=2).fit(train)
+    >>> machine.predict(train, test).shape
+    (10083,)
+    """
+
+    def __init__(
+        self,
+        n_hidden: int = 512,
+        *,
+        cases: str = "both",
+        features: str | npt.ArrayLike = "linear",
+        method: str = Learning.method,
+        n_steps: int | Sequence[int] = Learning.n_steps,
+        sample: bool = Learning.sample,
+        keep: float = Learning.keep,
+        hidden_dropout: float = Learning.hidden_dropout,
+        n_epochs: int = Learning.n_epochs,
+        batch_size: int = Learning.batch_size,
+        optimizer: str = Learning.optimizer,
+        learning_rate: float = Learning.learning_rate,
+        bias_rate: float = Learning.bias_rate,
+        schedule: str = Learning.schedule,
+        weight_decay: float = Learning.weight_decay,
+        momentum: float = Learning.momentum,
+        beta2: float = Learning.beta2,
+        patience: int = Learning.patience,
+        validation_fraction: float = 0.05,
+        refit: bool = False,
+        fold_in_penalty: float = 0.02,
+        fold_in_bias_penalty: float = 1.0,
+        random_state: int = 0,
+    ):
+        self.n_hidden = n_hidden
+        self.cases = cases
+        self.features = features
+        self.method = method
+        self.n_steps = n_steps
+        self.sample = sample
+        self.keep = keep
+        self.hidden_dropout = hidden_dropout
+        self.n_epochs = n_epochs
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.bias_rate = bias_rate
+        self.schedule = schedule
+        self.weight_decay = weight_decay
+        self.momentum = momentum
+        self.beta2 = beta2
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.refit = refit
+        self.fold_in_penalty = fold_in_penalty
+        self.fold_in_bias_penalty = fold_in_bias_penalty
+        self.random_state = random_state
+        self.model_: RatingModel | None = None
+        self.history_: list[Event] = []
+
+    def fit(
+        self,
+        ratings: Ratings,
+        y: None = None,
+        *,
+        validation: Ratings | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        watch: Callable[[Event], Any] | Iterable[Callable[[Event], Any]] = (),
+    ) -> "RatingRBM":
+        """Learn from ratings. Ctrl-C ends it with the best model so far.
+
+        Parameters
+        ----------
+        ratings : Ratings
+        y : None
+            Part of scikit-learn's contract.
+        validation : Ratings, optional
+            Validation ratings over the same vocabularies, instead of cutting some from `ratings`.
+        checkpoint : path, optional
+            File to write from time to time.
+        resume : bool
+            Go on from the checkpoint, bit for bit, when the file exists.
+        watch : callable or callables
+            Called with every event.
+
+        Returns
+        -------
+        RatingRBM
+            Itself.
+
+        Raises
+        ------
+        SettingError, DataError
+            A setting is out of range; there are no ratings.
+        DivergenceError
+            Learning diverged before any epoch ended well.
+        ModelFileError
+            The checkpoint belongs to another fit.
+        """
+        watchers = [watch] if callable(watch) else list(watch)
+        for event in self.fitting(ratings, validation=validation, checkpoint=checkpoint, resume=resume):
+            for watcher in watchers:
+                watcher(event)
+        return self
+
+    def fitting(
+        self,
+        ratings: Ratings,
+        *,
+        validation: Ratings | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        warm: bool = False,
+    ) -> Iterator[Event]:
+        """Learn, event by event; whenever it ends, `model_` holds the best model so far.
+
+        Parameters
+        ----------
+        ratings : Ratings
+        validation : Ratings, optional
+        checkpoint : path, optional
+        resume : bool
+        warm : bool
+            Start from the fitted machines instead of new ones.
+
+        Yields
+        ------
+        Event
+
+        Raises
+        ------
+        SettingError, DataError, DivergenceError, ModelFileError
+            As `fit`.
+        """
+        fit = Fit(ratings, self._plan(ratings), self._learning(), self.model_ if warm else None, validation)
+        if resume and checkpoint is not None and os.path.exists(checkpoint):
+            fit.resume(checkpoint)
+        self.history_ = []
+        try:
+            for event in fit.events(checkpoint):
+                self.history_.append(event)
+                yield event
+        except KeyboardInterrupt:
+            pass  # it came between two epochs; what was learnt stays
+        finally:
+            if fit.chosen or fit.final:
+                self.model_ = fit.model()
+        self.model_ = fit.model()
+
+    def partial_fit(self, ratings: Ratings, y: None = None, *, n_epochs: int = 5) -> "RatingRBM":
+        """Learn on from the fitted model, with ratings that have come since.
+
+        Parameters
+        ----------
+        ratings : Ratings
+            All ratings known by now, the new ones included, over the vocabularies of `fit`. Hidden units are read
+            off whole rows, so rows must be whole.
+        y : None
+            Part of scikit-learn's contract.
+        n_epochs : int
+            Passes over `ratings`.
+
+        Returns
+        -------
+        RatingRBM
+            Itself. Without an earlier fit, this is one.
+        """
+        if self.model_ is None:
+            return self.fit(ratings)
+        _check_shape(self.model_, ratings)
+        check_count("n_epochs", n_epochs, 1, 1_000_000)
+        blend, settings = self.model_.blend, self.get_params()
+        try:
+            self.set_params(n_epochs=n_epochs, validation_fraction=0.0)
+            for _ in self.fitting(ratings, warm=True):
+                pass
+        finally:
+            self.set_params(**settings)
+        self.model_ = rating_model.with_blend(self.model_, blend)
+        return self
+
+    def _learning(self) -> Learning:
+        return Learning(**{name: getattr(self, name) for name in SETTING_NAMES})
+
+    def _plan(self, ratings: Ratings) -> Plan:
+        if not isinstance(ratings, Ratings):
+            raise DataError(f"ratings: a {type(ratings).__name__} is not a Ratings; use harmonium.read_ratings")
+        if ratings.n_ratings == 0:
+            raise DataError("ratings: there are none to learn from")
+        check_count("n_hidden", self.n_hidden, 1, MOST_HIDDEN)
+        check_choice("cases", self.cases, tuple(MACHINES))
+        check_share("validation_fraction", self.validation_fraction, 0.0, 0.9)
+        check_share("fold_in_penalty", self.fold_in_penalty, 0.0, 1e3)
+        check_share("fold_in_bias_penalty", self.fold_in_bias_penalty, 0.0, 1e6)
+        check_count("random_state", self.random_state, 0, 2**63 - 1)
+        return Plan(
+            cases=self.cases,
+            n_hidden=int(self.n_hidden),
+            phi=level_features(self.features, ratings.scale.x),
+            validation_fraction=self.validation_fraction,
+            refit=self.refit,
+            weight_penalty=self.fold_in_penalty,
+            bias_penalty=self.fold_in_bias_penalty,
+            seed=int(self.random_state),
+        )
+
+    def predict_proba(self, history: Ratings, where: Ratings) -> Floats:
+        """Probability of each level at (user, item) pairs, each user known by their history alone.
+
+        Parameters
+        ----------
+        history : Ratings
+            One row a person, known to the model or not; columns as in training.
+        where : Ratings
+            The pairs to predict, rows as in `history`; the levels in it are not read.
+
+        Returns
+        -------
+        float32 array, (n_pairs, n_levels)
+        """
+        return rating_model.probabilities(self._fitted("model_"), history, where)
+
+    def predict(self, history: Ratings, where: Ratings) -> npt.NDArray[np.float64]:
+        """Expected rating at (user, item) pairs, in the ratings' own unit.
+
+        Parameters
+        ----------
+        history, where : Ratings
+            As for `predict_proba`.
+
+        Returns
+        -------
+        float64 array, (n_pairs,)
+        """
+        return self.predict_proba(history, where) @ self._fitted("model_").values
+
+    def probability_of_at_least(self, level: float, history: Ratings, where: Ratings) -> Floats:
+        """Probability that the rating is a given one or higher.
+
+        Parameters
+        ----------
+        level : float
+            A rating.
+        history, where : Ratings
+            As for `predict_proba`.
+
+        Returns
+        -------
+        float array, (n_pairs,)
+        """
+        enough = self._fitted("model_").values >= level
+        return self.predict_proba(history, where)[:, enough].sum(axis=1)
+
+    def person(self, item: Ints, level: npt.NDArray[np.uint8]) -> Person:
+        """Fold in someone by their history, ready for any number of predictions.
+
+        Parameters
+        ----------
+        item : int array, (n,)
+            Item indices, each once.
+        level : uint8 array, (n,)
+            Level codes, or UNRATED.
+        """
+        return rating_model.person(self._fitted("model_"), np.asarray(item), np.asarray(level, np.uint8))
+
+    def person_probabilities(self, who: Person, item: Ints | None = None) -> Floats:
+        """Probability of each level that a person would give items: (n, n_levels).
+
+        Parameters
+        ----------
+        who : Person
+        item : int array, (n,), optional
+            All items when None.
+        """
+        return rating_model.person_probabilities(self._fitted("model_"), who, item)
+
+    def transform(self, history: Ratings) -> Floats:
+        """Hidden means of users, P(h = 1 | history), in the users machine: (n_users, n_hidden).
+
+        Parameters
+        ----------
+        history : Ratings
+        """
+        return level_rbm.hidden_mean(self._users_machine(), history)
+
+    def free_energy(self, history: Ratings) -> npt.NDArray[np.float64]:
+        """Free energy of users in the users machine, in nats; lower is more probable: (n_users,).
+
+        Parameters
+        ----------
+        history : Ratings
+        """
+        return level_rbm.free_energy(self._users_machine(), history)
+
+    def energy(self, history: Ratings, h: Floats) -> npt.NDArray[np.float64]:
+        """Joint energy of users and hidden states in the users machine, in nats: (n_users,).
+
+        Parameters
+        ----------
+        history : Ratings
+        h : floats, (n_users, n_hidden)
+        """
+        return level_rbm.energy(self._users_machine(), history, h)
+
+    def _users_machine(self) -> level_rbm.LevelRBM:
+        users = self._fitted("model_").users
+        if users is None:
+            raise SettingError("cases='items' has no machine whose cases are users; fit with cases='users' or 'both'")
+        return users
+
+
+def _check_shape(model: RatingModel, ratings: Ratings) -> None:
+    rating_model.check_history(model, ratings)
+    if model.items is not None and ratings.n_users != model.items.rbm.n_visible:
+        raise DataError(
+            f"ratings: {ratings.n_users:,} users, the model was trained on {model.items.rbm.n_visible:,}; "
+            "give all ratings over the vocabularies of fit"
+        )
+
+
+def to_parts(machine: RatingRBM) -> tuple[dict[str, Any], dict[str, npt.NDArray]]:
+    """Return a fitted estimator as plain values and arrays, for a model file.
+
+    Parameters
+    ----------
+    machine : RatingRBM
+    """
+    model: RatingModel = machine._fitted("model_")
+    settings = machine.get_params()
+    if not isinstance(settings["features"], str):
+        settings["features"] = np.asarray(settings["features"]).tolist()
+    if not isinstance(settings["n_steps"], int):
+        settings["n_steps"] = list(settings["n_steps"])
+    arrays = {
+        "values": model.values,
+        "n_item_ratings": model.n_item_ratings,
+        "level_counts": model.level_counts,
+    }
+    for name, rbm in (("users", model.users), ("items", model.items and model.items.rbm)):
+        if rbm is not None:
+            arrays |= {f"{name}.W": rbm.W, f"{name}.b": rbm.b, f"{name}.c": rbm.c, f"{name}.phi": rbm.phi}
+    if model.items is not None:
+        arrays |= {"items.field": model.items.field, "items.history_key": model.items.history_key}
+        arrays |= {"items.prior_bias": model.items.prior_bias}
+    penalties = None if model.items is None else [model.items.weight_penalty, model.items.bias_penalty]
+    return {"settings": settings, "blend": model.blend, "penalties": penalties}, arrays
+
+
+def from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray]) -> RatingRBM:
+    """Return the estimator that `to_parts` took apart.
+
+    Parameters
+    ----------
+    header : dict
+    arrays : dict of arrays
+
+    Raises
+    ------
+    ModelFileError
+        Something is missing or does not fit together.
+    """
+    try:
+        machine = RatingRBM(**header["settings"])
+        sides = {
+            name: level_rbm.LevelRBM(*(arrays[f"{name}.{part}"] for part in ("W", "b", "c", "phi")))
+            for name in ("users", "items")
+            if f"{name}.W" in arrays
+        }
+        items = None
+        if "items" in sides:
+            kept = (arrays[f"items.{part}"] for part in ("field", "prior_bias", "history_key"))
+            items = ItemsSide(sides["items"], *kept, *header["penalties"])
+        machine.model_ = RatingModel(
+            sides.get("users"),
+            items,
+            Blend(*map(tuple, header["blend"])),
+            *(arrays[part] for part in ("values", "n_item_ratings", "level_counts")),
+        )
+    except (KeyError, TypeError) as error:
+        raise ModelFileError(f"the model file is incomplete: {error}") from error
+    return machine

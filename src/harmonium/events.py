@@ -1,0 +1,115 @@
+"""Events: frozen records that leave a long run. Progress bars, logs, pages and tests all read this one stream."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in a long run."""
+
+    kind: ClassVar[str] = "event"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the event as plain values, its kind first, ready for JSON."""
+        return {"kind": self.kind, **asdict(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class Began(Event):
+    """Learning of one machine begins.
+
+    Parameters
+    ----------
+    machine : str
+        "users" or "items": what its cases are.
+    phase : str
+        "choose" while the number of epochs is being chosen on validation ratings, "final" otherwise.
+    n_cases, n_ratings, n_epochs, first_epoch : int
+        `first_epoch` is above 0 in a run that goes on from a checkpoint.
+    """
+
+    kind: ClassVar[str] = "began"
+    machine: str
+    phase: str
+    n_cases: int
+    n_ratings: int
+    n_epochs: int
+    first_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnded(Event):
+    """One pass over the data ended.
+
+    Parameters
+    ----------
+    machine, phase : str
+    epoch, n_epochs : int
+        Epochs done, and to be done at most.
+    seconds : float
+        Wall time of the epoch, validation not counted.
+    ratings_per_second : float
+    learning_rate : float
+    validation_rmse, validation_log_loss : float or None
+        On validation ratings cut from training; None without any.
+    free_energy_gap : float or None
+        Nats a held-out rating by which validation ratings lie lower than the same ratings shuffled; above 0 means
+        that the machine prefers what people did to noise.
+    best_epoch : int
+        Epoch with the lowest validation error so far; the last one without validation.
+    """
+
+    kind: ClassVar[str] = "epoch"
+    machine: str
+    phase: str
+    epoch: int
+    n_epochs: int
+    seconds: float
+    ratings_per_second: float
+    learning_rate: float
+    validation_rmse: float | None
+    validation_log_loss: float | None
+    free_energy_gap: float | None
+    best_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Saved(Event):
+    """A checkpoint was written.
+
+    Parameters
+    ----------
+    path : str
+    machine, phase : str
+    epoch : int
+    """
+
+    kind: ClassVar[str] = "saved"
+    path: str
+    machine: str
+    phase: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(Event):
+    """Learning of one machine ended; the best model so far is kept.
+
+    Parameters
+    ----------
+    machine, phase : str
+    reason : str
+        "finished", "early stopping", "interrupted" or "diverged".
+    epoch, best_epoch : int
+    advice : str
+        After divergence, which setting to change; empty otherwise.
+    """
+
+    kind: ClassVar[str] = "ended"
+    machine: str
+    phase: str
+    reason: str
+    epoch: int
+    best_epoch: int
+    advice: str = ""

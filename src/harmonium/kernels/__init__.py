@@ -1,0 +1,33 @@
+"""Kernels: arrays in, arrays out. One module a backend, with the same names; `backend` chooses it once.
+
+`reference` is NumPy and is the definition; `cpu` is Numba and must equal it on the same uniforms.
+"""
+
+import importlib
+import os
+from functools import cache
+from types import ModuleType
+
+from harmonium.errors import SettingError
+
+BACKENDS = ("cpu", "reference")
+
+
+@cache
+def backend(name: str | None = None) -> ModuleType:
+    """Return the backend's module; without a name, HARMONIUM_BACKEND's or the fastest.
+
+    Parameters
+    ----------
+    name : str, optional
+        "cpu" or "reference".
+
+    Raises
+    ------
+    SettingError
+        There is no such backend.
+    """
+    name = name or os.environ.get("HARMONIUM_BACKEND") or BACKENDS[0]
+    if name not in BACKENDS:
+        raise SettingError(f"HARMONIUM_BACKEND: {name!r} is not one of {', '.join(BACKENDS)}")
+    return importlib.import_module(f"harmonium.kernels.{name}")

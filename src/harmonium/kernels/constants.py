@@ -1,0 +1,4 @@
+"""Numbers that every backend shares."""
+
+EXP_LIMIT = 87.0  # exp of it is finite in float32, and so is its reciprocal
+ADAGRAD, ADAM, MOMENTUM = 0, 1, 2  # optimiser rules, as kernels take them

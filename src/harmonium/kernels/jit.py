@@ -1,0 +1,143 @@
+"""How the CPU kernels are compiled, and how their work is split between threads.
+
+Kernels are plain functions over a range of rows, compiled without the GIL. Threads come from a pool of Python's own:
+Numba's parallel regions abort the process when two threads enter them at once, do not survive a fork, and take longer
+to compile.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+# Sums may be reordered and contracted (that is what lets dot products use vector registers), but NaN and
+# infinity keep their meaning, so that divergence can be seen.
+FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a kernel on first use: no GIL, cached on disk.
+
+    Where neither the package's folder nor the user's cache folder can be written, the cache goes to a
+    temporary folder.
+    """
+    try:
+        return numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy", cache=True)(function)
+    except RuntimeError:  # Numba found no folder it may write to
+        numba.config.CACHE_DIR = os.path.join(tempfile.gettempdir(), f"harmonium-cache-{os.getuid()}")
+        return numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy", cache=True)(function)
+
+
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a helper that kernels take into their own loops."""
+    return numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy", inline="always")(function)
+
+
+@intrinsic
+def float_from_bits(typingctx: Any, bits: Any) -> Any:
+    """Reinterpret an int32 as a float32 (no conversion)."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.FloatType())
+
+    return types.float32(types.int32), codegen
+
+
+@intrinsic
+def prefetch(typingctx: Any, address: Any) -> Any:
+    """Ask for the cache line at an address (int64) to be brought into the second-level cache."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        i32 = ir.IntType(32)
+        pointer = builder.inttoptr(args[0], ir.IntType(8).as_pointer())
+        shape = ir.FunctionType(ir.VoidType(), [pointer.type, i32, i32, i32])
+        function = cgutils.get_or_insert_function(builder.module, shape, "llvm.prefetch.p0")
+        builder.call(function, [pointer, i32(0), i32(2), i32(1)])  # read, keep in L2, data
+        return context.get_dummy_value()
+
+    return types.none(types.int64), codegen
+
+
+_pool: ThreadPoolExecutor | None = None
+_pool_lock = threading.Lock()
+_n_threads = 0
+
+
+def n_threads() -> int:
+    """Threads that training kernels use: HARMONIUM_THREADS, or the processors this process may run on."""
+    global _n_threads
+    if not _n_threads:
+        asked = os.environ.get("HARMONIUM_THREADS", "")
+        usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        _n_threads = max(1, int(asked)) if asked.isdigit() else usable
+    return _n_threads
+
+
+def set_n_threads(n: int) -> None:
+    """Set the number of threads for the calls that follow (results do not depend on it)."""
+    global _n_threads, _pool
+    with _pool_lock:
+        _n_threads, _pool = max(1, int(n)), None
+
+
+def split(cost: np.ndarray, parts: int) -> list[tuple[int, int]]:
+    """Cut rows into contiguous ranges of about equal cost.
+
+    Parameters
+    ----------
+    cost : int array, (n_rows + 1,)
+        Cumulative cost, starting at 0: the row pointer of a sparse matrix, say.
+    parts : int
+    """
+    n, total = len(cost) - 1, cost[-1]
+    marks = np.searchsorted(cost, total * np.arange(1, parts) / parts)
+    edges = [0, *np.clip(marks, 0, n).tolist(), n]
+    return [(a, b) for a, b in itertools.pairwise(edges) if b > a]
+
+
+def over_rows(kernel: Callable[..., Any], cost: np.ndarray, *args: Any) -> None:
+    """Call `kernel(start, stop, *args)` on ranges that together cover all rows, one range a thread.
+
+    Parameters
+    ----------
+    kernel : callable
+        Writes only to rows of its own range, so that threads need no locks and the result does not depend on them.
+    cost : int array, (n_rows + 1,)
+        Cumulative cost of the rows.
+    """
+    ranges = split(cost, n_threads())
+    if not ranges:
+        return
+    pool = _threads() if len(ranges) > 1 else None
+    others = [pool.submit(kernel, a, b, *args) for a, b in ranges[1:]] if pool else []
+    kernel(*ranges[0], *args)
+    for other in others:
+        other.result()
+
+
+def _threads() -> ThreadPoolExecutor:
+    global _pool
+    with _pool_lock:
+        if _pool is None:
+            _pool = ThreadPoolExecutor(n_threads(), thread_name_prefix="harmonium")
+        return _pool
+
+
+def _forget_pool() -> None:
+    global _pool
+    _pool = None  # a forked child has none of its parent's threads
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pool)

@@ -1,0 +1,184 @@
+"""Reference backend: NumPy, the definition of what every other backend computes.
+
+Shapes: W (n_features, n_visible, n_hidden), b (n_visible, n_levels), c (n_hidden,), phi (n_levels, n_features).
+When `conditional`, feature 0 is the constant 1; an UNRATED entry feeds that feature and nothing else.
+"""
+
+import itertools
+
+import numpy as np
+
+from harmonium.conventions import UNRATED
+from harmonium.kernels.constants import ADAGRAD, ADAM
+from harmonium.kernels.records import Layout, Machine, Moments, Phase, Schedule, Step
+from harmonium.randomness import uniforms
+from harmonium.units import bernoulli, levels
+
+f32 = np.float32
+
+
+def entry_features(level, phi, conditional):
+    """Features (n_entries, n_features) of each entry's level; of an UNRATED one the constant alone."""
+    rated = level != UNRATED
+    features = np.zeros((len(level), phi.shape[1]), f32)
+    features[rated] = phi[level[rated]]
+    if conditional:
+        features[~rated, 0] = 1
+    return features
+
+
+def case_field(visible, features, W):
+    """Sum over entries of sum_f features[t, f] W[f, visible[t]], (n_hidden,)."""
+    return np.einsum("tf,ftj->j", features, W[:, visible])
+
+
+def hidden_fields(indptr, visible, level, phi, conditional, W, c):
+    """Hidden fields of every case, (n_cases, n_hidden): c + sum of its entries' weights."""
+    features = entry_features(level, phi, conditional)
+    rows = [slice(a, b) for a, b in itertools.pairwise(indptr)]
+    return np.stack([c + case_field(visible[r], features[r], W) for r in rows]).astype(f32)
+
+
+def entry_probabilities(indptr, visible, h, W, b, phi, conditional):
+    """Level probabilities of every entry given its case's hidden units h (n_cases, n_hidden): (n, n_levels)."""
+    case = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    return unit_probabilities(visible, h[case], W, b, phi).astype(f32)
+
+
+def unit_probabilities(visible, h, W, b, phi):
+    """P(level | h) of visible units, h (n, n_hidden) or (n_hidden,): (n, n_levels)."""
+    z = (W[:, visible] * h).sum(axis=-1)  # (n_features, n)
+    return levels.mean(b[visible] + z.T @ phi.T)
+
+
+def schedule(layout: Layout, batch_of, position, n_batches: int) -> Schedule:
+    """Sort an epoch's entries by batch and, within a batch, by visible unit.
+
+    batch_of, position (n_cases,) say in which batch each case is, and where there.
+    """
+    n_visible = len(layout.unit_indptr) - 1
+    unit = np.repeat(np.arange(n_visible), np.diff(layout.unit_indptr))
+    batch = batch_of[layout.unit_case]
+    order = np.lexsort((unit, batch))
+    counts = np.bincount(batch * n_visible + unit, minlength=n_batches * n_visible).reshape(n_batches, n_visible)
+    ptr = np.zeros((n_batches, n_visible + 1), np.int64)
+    np.cumsum(counts, axis=1, out=ptr[:, 1:])
+    origin = np.concatenate(([0], np.cumsum(ptr[:, -1])))
+    slot = np.empty(len(unit), np.int32)
+    slot[layout.unit_entry[order]] = np.arange(len(unit)) - origin[batch[order]]
+    return Schedule(ptr, origin, position[layout.unit_case][order].astype(np.int32), slot)
+
+
+def cd_phase(cases, layout: Layout, slot, machine: Machine, keys, sample, chain, persistent, phase: Phase) -> None:
+    """First pass of CD-k (Hinton 2002) and PCD (Tieleman 2008) over one batch of cases.
+
+    Each case keeps its own rated set. With `sample`, hidden units and levels are drawn; otherwise the fantasy is the
+    mean-field one. `keys` (2 n_steps,) hold one key a half-sweep; `chain` (n_entries,) the fantasies' levels, where
+    a persistent chain starts and a sampled one is left. Fills H0 (batch, n_hidden) with the data's hidden means, H1
+    with those minus the fantasy's, and E as `units_step` reads it.
+    """
+    W, b, c, phi, live, conditional = machine
+    n_levels = len(phi)
+    first = 1 if conditional else 0
+    hidden = np.arange(len(c))
+    for i, case in enumerate(cases):
+        row = slice(layout.indptr[case], layout.indptr[case + 1])
+        unit, level = layout.visible[row], layout.level[row]
+        rated = level != UNRATED
+        units, data = unit[rated], np.eye(n_levels, dtype=f32)[level[rated]]
+        base = c + (W[0, unit].sum(axis=0) if conditional else 0)
+
+        def activate(p, units=units, base=base):
+            field = base + case_field(units, p @ phi[:, first:], W[first:])
+            return live * bernoulli.mean(field.astype(f32))
+
+        h = phase.H0[i] = activate(data)
+        if persistent:
+            h = activate(np.eye(n_levels, dtype=f32)[chain[row][rated]])
+        p = data
+        for up, down in keys.reshape(-1, 2):
+            if sample:
+                h = live * (uniforms(up, case, hidden) < h)
+            p = unit_probabilities(units, h.astype(f32), W, b, phi)
+            if sample:
+                drawn = (uniforms(down, case, units)[:, None] >= np.cumsum(p, axis=1)[:, :-1]).sum(axis=1)
+                chain[np.arange(row.start, row.stop)[rated]] = drawn
+                p = np.eye(n_levels, dtype=f32)[drawn]
+            h = activate(p)
+        phase.H1[i] = phase.H0[i] - h
+        rows = np.zeros((len(unit), phase.E.shape[1]), f32)
+        rows[rated, :n_levels] = data - p
+        rows[rated, n_levels : n_levels + phi.shape[1]] = (data - p) @ phi
+        rows[rated, n_levels + phi.shape[1] :] = p @ phi
+        if conditional:
+            rows[:, n_levels] = 0
+            rows[:, n_levels + phi.shape[1]] = 1
+        phase.E[slot[row]] = rows
+
+
+def mp_phase(cases, layout: Layout, slot, machine: Machine, keys, keep, drop, phase: Phase) -> None:
+    """First pass of multi-prediction (Goodfellow, Mirza, Courville & Bengio 2013) over one batch of cases.
+
+    A rating is kept with probability `keep`; the hidden units are inferred from the kept ones in one mean-field
+    step, some of them dropped with probability `drop`; what is followed is the exact gradient of the log probability
+    of the rest. `keys` (2,): one for what is kept, one for hidden dropout. Fills H0 (batch, n_hidden) with the
+    hidden means, H1 with the gradient of the hidden fields, and E as `units_step` reads it.
+    """
+    W, b, c, phi, live, conditional = machine
+    n_levels, n_features = phi.shape
+    for i, case in enumerate(cases):
+        row = slice(layout.indptr[case], layout.indptr[case + 1])
+        unit, level = layout.visible[row], layout.level[row]
+        target = (level != UNRATED) & (uniforms(keys[0], case, unit) >= f32(keep))
+        features = entry_features(level, phi, conditional)
+        mean = bernoulli.mean(c + case_field(unit[~target], features[~target], W))
+        mask = live * (uniforms(keys[1], case, np.arange(len(c))) >= f32(drop)) / (f32(1) - f32(drop))
+        h = phase.H0[i] = mask * mean
+        p = unit_probabilities(unit[target], h, W, b, phi)
+        residual = np.eye(n_levels, dtype=f32)[level[target]] - p
+        first = 1 if conditional else 0
+        back = case_field(unit[target], residual @ phi[:, first:], W[first:])
+        phase.H1[i] = mask * mean * (1 - mean) * back
+        rows = np.zeros((len(unit), phase.E.shape[1]), f32)
+        rows[target, :n_levels] = residual
+        rows[target, n_levels + first : n_levels + n_features] = residual @ phi[:, first:]
+        rows[~target, n_levels + n_features :] = features[~target]
+        phase.E[slot[row]] = rows
+
+
+def units_step(ptr, case, phase: Phase, machine: Machine, moments: Moments, step: Step) -> None:
+    """Second pass over the visible units of one batch: gradient from their entries, decay, optimiser step.
+
+    `ptr` (n_visible + 1,) bounds each unit's entries in `case` and E. A row of E holds an entry's residuals in levels
+    (n_levels), then for each feature the factor of its case's row of H0 (n_features) and of H1 (n_features):
+    dW[f, unit] = sum over entries of factor0 H0[case] + factor1 H1[case] - decay W[f, unit]. Units without entries
+    stay as they are.
+    """
+    W, b = machine.W, machine.b
+    n_levels, n_features = b.shape[1], W.shape[0]
+    for unit in np.flatnonzero(np.diff(ptr)):
+        rows = slice(ptr[unit], ptr[unit + 1])
+        factor0 = phase.E[rows, n_levels : n_levels + n_features]
+        factor1 = phase.E[rows, n_levels + n_features :]
+        g = factor0.T @ phase.H0[case[rows]] + factor1.T @ phase.H1[case[rows]]
+        g -= step.decay * f32(len(factor0)) * W[:, unit]
+        optimise(W[:, unit], g, moments.W1[:, unit], moments.W2[:, unit], step.rate, step)
+        gb = phase.E[rows, :n_levels].sum(axis=0)
+        optimise(b[unit], gb, moments.b1[unit], moments.b2[unit], step.bias_rate, step)
+
+
+def optimise(w, g, m, v, rate, step: Step) -> None:
+    """One step uphill along g, in place: Adagrad (Duchi 2011), Adam (Kingma & Ba 2015) or momentum.
+
+    w, g, m, v : arrays of one shape; m and v are the first and second moments.
+    """
+    if step.rule == ADAGRAD:
+        v += g * g
+        w += rate * g / (np.sqrt(v) + step.eps)
+    elif step.rule == ADAM:
+        m[...] = step.momentum * m + (1 - step.momentum) * g
+        v[...] = step.beta2 * v + (1 - step.beta2) * g * g
+        w += rate * m / (np.sqrt(v * step.correction) + step.eps)
+    else:
+        m[...] = step.momentum * m + g
+        w += rate * m

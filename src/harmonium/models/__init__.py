@@ -1,0 +1,1 @@
+"""Models: energies, fields, free energies; frozen records of arrays."""

@@ -1,0 +1,231 @@
+"""The restricted Boltzmann machine of ratings: softmax visible units over levels, Bernoulli hidden units.
+
+    E(v, h) = - sum_i b[i, v_i] - c . h - sum_i sum_f phi[v_i, f] W[f, i] . h
+
+over the rated visible units i only: a missing rating is not there, neither as data nor as a fantasy. A case is one
+row of `Ratings`; for a machine whose cases are items the rows are items and the visible units users.
+"""
+
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+import numpy.typing as npt
+
+from harmonium.conventions import UNRATED
+from harmonium.data import Ratings
+from harmonium.errors import DataError
+from harmonium.kernels import backend
+from harmonium.randomness import Seed, as_generator
+from harmonium.units import bernoulli, levels
+
+Floats = npt.NDArray[np.floating]
+INITIAL_SPREAD = 0.01  # standard deviation of the initial weights (Hinton 2010, section 8)
+SMOOTHING = 0.5  # pseudo-count of each level behind the initial biases
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class LevelRBM:
+    """Parameters of a rating machine; immutable.
+
+    Parameters
+    ----------
+    W : float32 array, (n_features, n_visible, n_hidden)
+    b : float32 array, (n_visible, n_levels)
+    c : float32 array, (n_hidden,)
+    phi : float32 array, (n_levels, n_features)
+        Level features; a first column of ones is the conditional term.
+    """
+
+    W: Floats
+    b: Floats
+    c: Floats
+    phi: Floats
+
+    def __post_init__(self) -> None:
+        for name in ("W", "b", "c", "phi"):
+            getattr(self, name).flags.writeable = False
+
+    @property
+    def n_visible(self) -> int:
+        """Number of visible units."""
+        return self.b.shape[0]
+
+    @property
+    def n_hidden(self) -> int:
+        """Number of hidden units."""
+        return self.c.shape[0]
+
+    @property
+    def n_levels(self) -> int:
+        """Number of levels of a visible unit."""
+        return self.b.shape[1]
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the first feature is constant: which units were rated then speaks, whatever the rating."""
+        return is_conditional(self.phi)
+
+
+def is_conditional(phi: Floats) -> bool:
+    """Whether the first of the level features phi (n_levels, n_features) is the constant 1."""
+    return bool((phi[:, 0] == 1).all())
+
+
+def initial(cases: Ratings, n_hidden: int, phi: Floats, rng: Seed = None) -> LevelRBM:
+    """Return a machine before learning: visible biases at the log frequency of each unit's levels, small weights.
+
+    Parameters
+    ----------
+    cases : Ratings
+    n_hidden : int
+    phi : float32 array, (n_levels, n_features)
+    rng : seed
+    """
+    rated = cases.level != UNRATED
+    cell = cases.item[rated].astype(np.int64) * cases.scale.n_levels + cases.level[rated]
+    shape = (cases.n_items, cases.scale.n_levels)
+    counts = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape) + SMOOTHING
+    b = np.log(counts / counts.sum(axis=1, keepdims=True)).astype(np.float32)
+    W = as_generator(rng).standard_normal((phi.shape[1], cases.n_items, n_hidden), dtype=np.float32)
+    return LevelRBM(W * np.float32(INITIAL_SPREAD), b, np.zeros(n_hidden, np.float32), phi)
+
+
+def hidden_field(rbm: LevelRBM, cases: Ratings) -> Floats:
+    """Fields of the hidden units given each case's entries: c_j + sum_i sum_f phi[v_i, f] W[f, i, j].
+
+    Parameters
+    ----------
+    rbm : LevelRBM
+    cases : Ratings
+        One case a row; entries that are UNRATED feed the constant feature alone.
+
+    Returns
+    -------
+    float32 array, (n_cases, n_hidden)
+
+    Raises
+    ------
+    DataError
+        The width of the cases is not the machine's, or there are UNRATED entries and no constant feature.
+    """
+    check_cases(rbm, cases)
+    return backend().hidden_fields(cases.indptr, cases.item, cases.level, rbm.phi, rbm.conditional, rbm.W, rbm.c)
+
+
+def hidden_mean(rbm: LevelRBM, cases: Ratings) -> Floats:
+    """P(h_j = 1 | case), (n_cases, n_hidden); see `hidden_field`."""
+    return bernoulli.mean(hidden_field(rbm, cases))
+
+
+def check_cases(rbm: LevelRBM, cases: Ratings) -> None:
+    """Raise DataError unless the machine can take these cases."""
+    if cases.n_items != rbm.n_visible or cases.scale.n_levels != rbm.n_levels:
+        raise DataError(
+            f"these ratings have {cases.n_items:,} columns of {cases.scale.n_levels} levels, the machine "
+            f"{rbm.n_visible:,} visible units of {rbm.n_levels}; align them by the vocabulary it was trained on"
+        )
+    if not rbm.conditional and (cases.level == UNRATED).any():
+        raise DataError(
+            "entries that were seen but not rated need a constant level feature; use features='linear', or drop them"
+        )
+
+
+def energy(rbm: LevelRBM, cases: Ratings, h: Floats) -> npt.NDArray[np.float64]:
+    """Joint energy of each case and a hidden state.
+
+    Parameters
+    ----------
+    rbm : LevelRBM
+    cases : Ratings
+    h : floats, (n_cases, n_hidden)
+
+    Returns
+    -------
+    float64 array, (n_cases,)
+        In nats; lower is more probable.
+    """
+    return -_bias_sum(rbm, cases) - (hidden_field(rbm, cases).astype(np.float64) * h).sum(axis=1)
+
+
+def free_energy(rbm: LevelRBM, cases: Ratings) -> npt.NDArray[np.float64]:
+    """Free energy of each case: -log of its unnormalised probability, the hidden units summed out.
+
+    Comparable between cases that rated the same items; more ratings lower it. Lower is more probable.
+
+    Parameters
+    ----------
+    rbm : LevelRBM
+    cases : Ratings
+
+    Returns
+    -------
+    float64 array, (n_cases,)
+        In nats.
+
+    Notes
+    -----
+    F(v) = - sum_i b[i, v_i] - sum_j log(1 + exp(field_j)). Cost: one sparse pass.
+    """
+    field = hidden_field(rbm, cases).astype(np.float64)
+    return -_bias_sum(rbm, cases) - bernoulli.log_partition(field).sum(axis=1)
+
+
+def _bias_sum(rbm: LevelRBM, cases: Ratings) -> npt.NDArray[np.float64]:
+    rated = cases.level != UNRATED
+    bias = np.zeros(len(cases.level))
+    bias[rated] = rbm.b[cases.item[rated], cases.level[rated]]
+    return np.bincount(cases.user_of(), weights=bias, minlength=cases.n_users)
+
+
+def level_fields(rbm: LevelRBM, h: Floats, visible: npt.NDArray[np.integer] | None = None) -> Floats:
+    """Fields of the levels of visible units given hidden units, without the constant feature, which cancels.
+
+    Parameters
+    ----------
+    rbm : LevelRBM
+    h : floats, (n_hidden,)
+    visible : int array, (n,), optional
+        Which units; all of them when None.
+
+    Returns
+    -------
+    floats, (n, n_levels)
+
+    Notes
+    -----
+    One matrix-vector product a feature; NumPy only, so that serving needs no compiled code.
+    """
+    first = 1 if rbm.conditional else 0
+    W = rbm.W[first:] if visible is None else rbm.W[first:, visible]
+    b = rbm.b if visible is None else rbm.b[visible]
+    return b + (W @ h).T @ rbm.phi[:, first:].T
+
+
+def entry_probabilities(rbm: LevelRBM, h: Floats, where: Ratings) -> Floats:
+    """Level probabilities at chosen (case, visible unit) pairs.
+
+    Parameters
+    ----------
+    rbm : LevelRBM
+    h : float32 array, (n_cases, n_hidden)
+        Hidden means of each case.
+    where : Ratings
+        Its pattern says which pairs; its levels are not read.
+
+    Returns
+    -------
+    float32 array, (n_entries, n_levels)
+    """
+    return backend().entry_probabilities(where.indptr, where.item, h, rbm.W, rbm.b, rbm.phi, rbm.conditional)
+
+
+def case_probabilities(rbm: LevelRBM, h: Floats, visible: npt.NDArray[np.integer] | None = None) -> Floats:
+    """Level probabilities (n, n_levels) of visible units given the hidden means h (n_hidden,) of one case."""
+    return levels.mean(level_fields(rbm, h, visible))
+
+
+def with_arrays(rbm: LevelRBM, **arrays: Floats) -> LevelRBM:
+    """Return the machine with some of its arrays replaced."""
+    return replace(rbm, **arrays)

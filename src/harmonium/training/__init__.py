@@ -1,0 +1,1 @@
+"""Training: the loop (an iterator of events), optimisers, stopping, checkpoints."""

@@ -1,0 +1,154 @@
+"""The loop: an iterator of events over epochs, that stops early, on divergence and on Ctrl-C with the best model."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from harmonium.data import Ratings
+from harmonium.events import Began, Ended, EpochEnded, Event
+from harmonium.kernels import backend
+from harmonium.kernels.records import Layout, Phase
+from harmonium.kernels.reference import optimise
+from harmonium.models.level_rbm import LevelRBM
+from harmonium.randomness import key_of
+from harmonium.training.batches import Batch, epoch_batches, layout
+from harmonium.training.settings import Learning
+from harmonium.training.state import State
+
+LARGEST_WEIGHT = 1e3  # a field of this size has saturated every unit it reaches: learning has diverged
+
+
+class Score(NamedTuple):
+    """How a machine does on validation ratings."""
+
+    rmse: float
+    log_loss: float
+    free_energy_gap: float
+
+
+def train(
+    state: State,
+    cases: Ratings,
+    learning: Learning,
+    *,
+    machine: str = "users",
+    phase: str = "final",
+    score: Callable[[LevelRBM], Score] | None = None,
+    n_epochs: int | None = None,
+) -> Iterator[Event]:
+    """Learn until the epochs are used up, the validation error stops falling, or something ends it.
+
+    Parameters
+    ----------
+    state : State
+        Changed in place; `state.best` holds the best model so far.
+    cases : Ratings
+        One case a row.
+    learning : Learning
+    machine, phase : str
+        Names that the events carry.
+    score : callable, optional
+        How a model does on validation ratings; without it the last epoch is the best one.
+    n_epochs : int, optional
+        Where to stop, when that is before `learning.n_epochs`; the schedule stays the same.
+
+    Yields
+    ------
+    Event
+        `Began`, one `EpochEnded` an epoch, `Ended`.
+    """
+    n_epochs = learning.n_epochs if n_epochs is None else n_epochs
+    yield Began(machine, phase, int((np.diff(cases.indptr) > 0).sum()), cases.n_ratings, n_epochs, state.epoch)
+    where = layout(cases)
+    reason, advice = "finished", ""
+    try:
+        while state.epoch < n_epochs and reason == "finished":
+            began = time.perf_counter()
+            run_epoch(state, where, learning)
+            seconds = time.perf_counter() - began
+            advice = _divergence(state, learning)
+            if advice:
+                reason = "diverged"
+                break
+            outcome = score(state.rbm()) if score else None
+            if outcome and not np.isfinite(outcome.rmse):
+                reason, advice = "diverged", _advice(learning)
+                break
+            _remember(state, outcome)
+            if score and learning.patience and state.epoch - state.best_epoch >= learning.patience:
+                reason = "early stopping"
+            yield EpochEnded(
+                machine, phase, state.epoch, n_epochs, seconds, cases.n_ratings / seconds,
+                learning.rate_at((state.epoch - 1) / learning.n_epochs), *(outcome or (None, None, None)),
+                state.best_epoch,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        reason = "interrupted"
+    yield Ended(machine, phase, reason, state.epoch, state.best_epoch, advice)
+
+
+def run_epoch(state: State, where: Layout, learning: Learning) -> None:
+    """One pass over the data, in place.
+
+    Parameters
+    ----------
+    state : State
+    where : Layout
+        From `layout` of the same cases all along.
+    learning : Learning
+    """
+    batches = list(epoch_batches(where, learning.batch_size, state.rng))
+    n_features = state.machine.phi.shape[1]
+    most = max((len(batch.case) for batch in batches), default=0)
+    n_hidden = len(state.machine.c)
+    size = min(learning.batch_size, len(where.indptr) - 1)
+    phase = Phase(
+        np.empty((size, n_hidden), np.float32),
+        np.empty((size, n_hidden), np.float32),
+        np.empty((most, state.machine.b.shape[1] + 2 * n_features), np.float32),
+    )
+    for k, batch in enumerate(batches):
+        rate = learning.rate_at((state.epoch + k / len(batches)) / learning.n_epochs)
+        _first_pass(state, where, learning, batch, phase)
+        step = state.step(learning, rate)
+        backend().units_step(batch.ptr, batch.case, phase, state.machine, state.moments, step)
+        n = len(batch.cases)
+        gradient = phase.H1[:n].sum(axis=0)
+        optimise(state.machine.c, gradient, *state.c_moments, step.rate, step)
+    state.epoch += 1
+
+
+def _first_pass(state: State, where: Layout, learning: Learning, batch: Batch, phase: Phase) -> None:
+    if learning.method == "multi-prediction":
+        keys = np.array([key_of(state.seed, state.epoch, part) for part in range(2)])
+        backend().mp_phase(
+            batch.cases, where, batch.slot, state.machine, keys, learning.keep, learning.hidden_dropout, phase
+        )
+        return
+    parts = 2 * learning.steps_at(state.epoch)
+    keys = np.array([key_of(state.seed, state.epoch, part) for part in range(parts)])
+    backend().cd_phase(
+        batch.cases, where, batch.slot, state.machine, keys, learning.sampled, state.chain,
+        learning.method == "pcd", phase,
+    )  # fmt: skip
+
+
+def _remember(state: State, outcome: Score | None) -> None:
+    error = -float(state.epoch) if outcome is None else outcome.rmse
+    if error < state.best_error:
+        state.best, state.best_error, state.best_epoch = state.rbm(), error, state.epoch
+
+
+def _divergence(state: State, learning: Learning) -> str:
+    machine = state.machine
+    largest = max(float(np.abs(array).max(initial=0)) for array in (machine.W, machine.b, machine.c))
+    return "" if largest < LARGEST_WEIGHT else _advice(learning)  # False for NaN too
+
+
+def _advice(learning: Learning) -> str:
+    return (
+        f"learning_rate {learning.learning_rate:g} with {learning.optimizer} is too high for these data: "
+        f"try {learning.learning_rate / 10:g}"
+    )

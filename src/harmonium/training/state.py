@@ -1,0 +1,170 @@
+"""What learning carries from one epoch to the next: parameters, moments, chains and the generator."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from harmonium.conventions import UNRATED
+from harmonium.data import Ratings
+from harmonium.kernels.constants import ADAGRAD
+from harmonium.kernels.records import Machine, Moments, Step
+from harmonium.models.level_rbm import LevelRBM, is_conditional
+from harmonium.randomness import as_generator
+from harmonium.training.settings import OPTIMIZERS, Learning
+
+LANES = 16  # rows are padded to a multiple of this: shorter tails run at half the speed
+ADAGRAD_START = 1e-4  # initial accumulator; the first steps stay below learning_rate
+EPS = {"adagrad": 1e-6, "adam": 1e-8, "momentum": 0.0}
+
+
+@final
+@dataclass
+class State:
+    """Learning in progress; mutable, never seen outside the training room.
+
+    Parameters
+    ----------
+    machine : Machine
+        Hidden units padded to a multiple of `LANES`.
+    moments, c_moments : Moments, tuple
+    n_hidden : int
+        Hidden units without the padding.
+    rng : Generator
+    seed : int
+        Key of the counter-based uniforms.
+    epoch, n_updates : int
+    chain : uint8 array, (n_entries,)
+        Fantasies' levels; empty when nothing is drawn.
+    best : LevelRBM or None
+    best_error : float
+    best_epoch : int
+    """
+
+    machine: Machine
+    moments: Moments
+    c_moments: tuple[npt.NDArray, npt.NDArray]
+    n_hidden: int
+    rng: np.random.Generator
+    seed: int
+    epoch: int = 0
+    n_updates: int = 0
+    chain: npt.NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
+    best: LevelRBM | None = None
+    best_error: float = np.inf
+    best_epoch: int = 0
+
+    def rbm(self) -> LevelRBM:
+        """Return a copy of the parameters as a model, the padding cut off."""
+        W, b, c, phi = self.machine[:4]
+        n = self.n_hidden
+        return LevelRBM(W[:, :, :n].copy(), b.copy(), c[:n].copy(), phi.copy())
+
+    def step(self, learning: Learning, rate: float) -> Step:
+        """Return the numbers of the next optimiser step.
+
+        Parameters
+        ----------
+        learning : Learning
+        rate : float
+            Learning rate at this moment.
+        """
+        self.n_updates += 1
+        f32 = np.float32
+        return Step(
+            OPTIMIZERS[learning.optimizer],
+            f32(rate),
+            f32(rate * learning.bias_rate),
+            f32(learning.weight_decay),
+            f32(learning.momentum),
+            f32(learning.beta2),
+            f32(1 / (1 - learning.beta2**self.n_updates)),
+            f32(EPS[learning.optimizer]),
+        )
+
+
+def start(rbm: LevelRBM, cases: Ratings, learning: Learning, seed: int) -> State:
+    """Return the state before the first epoch.
+
+    Parameters
+    ----------
+    rbm : LevelRBM
+    cases : Ratings
+    learning : Learning
+    seed : int
+        Of the order of the cases and of everything drawn.
+    """
+    pad = -rbm.n_hidden % LANES
+    W = np.pad(rbm.W, ((0, 0), (0, 0), (0, pad)))
+    c = np.pad(rbm.c, (0, pad))
+    live = np.pad(np.ones(rbm.n_hidden, np.float32), (0, pad))
+    machine = Machine(W, rbm.b.copy(), c, rbm.phi.copy(), live, is_conditional(rbm.phi))
+    second = ADAGRAD_START if OPTIMIZERS[learning.optimizer] == ADAGRAD else 0.0
+
+    def moments(array: npt.NDArray) -> tuple[npt.NDArray, npt.NDArray]:
+        return np.zeros_like(array), np.full_like(array, second)
+
+    chain = cases.level.copy() if learning.sampled else np.empty(0, np.uint8)
+    chain[chain == UNRATED] = 0
+    return State(
+        machine, Moments(*moments(W), *moments(machine.b)), moments(c), rbm.n_hidden, as_generator(seed), seed,
+        chain=chain,
+    )  # fmt: skip
+
+
+def to_parts(state: State) -> tuple[dict[str, Any], dict[str, npt.NDArray]]:
+    """Return a state as plain values and arrays, exactly.
+
+    Parameters
+    ----------
+    state : State
+    """
+    header = {
+        "n_hidden": state.n_hidden,
+        "seed": state.seed,
+        "epoch": state.epoch,
+        "n_updates": state.n_updates,
+        "best_error": None if np.isinf(state.best_error) else state.best_error,
+        "best_epoch": state.best_epoch,
+        "rng": json.dumps(state.rng.bit_generator.state),
+    }
+    arrays = dict(zip(("W", "b", "c", "phi", "live"), state.machine[:5]))
+    arrays |= dict(zip(("W1", "W2", "b1", "b2"), state.moments))
+    arrays |= dict(zip(("c1", "c2"), state.c_moments))
+    arrays["chain"] = state.chain
+    if state.best is not None:
+        arrays |= {"best_W": state.best.W, "best_b": state.best.b, "best_c": state.best.c}
+    return header, arrays
+
+
+def from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray]) -> State:
+    """Return the state that `to_parts` took apart.
+
+    Parameters
+    ----------
+    header : dict
+    arrays : dict of arrays
+    """
+    arrays = {name: array.copy() for name, array in arrays.items()}
+    rng = np.random.default_rng()
+    rng.bit_generator.state = json.loads(header["rng"])
+    phi = arrays["phi"]
+    best = None
+    if "best_W" in arrays:
+        best = LevelRBM(arrays["best_W"], arrays["best_b"], arrays["best_c"], phi.copy())
+    return State(
+        machine=Machine(*(arrays[n] for n in ("W", "b", "c", "phi", "live")), is_conditional(phi)),
+        moments=Moments(*(arrays[n] for n in ("W1", "W2", "b1", "b2"))),
+        c_moments=(arrays["c1"], arrays["c2"]),
+        n_hidden=header["n_hidden"],
+        rng=rng,
+        seed=header["seed"],
+        epoch=header["epoch"],
+        n_updates=header["n_updates"],
+        chain=arrays["chain"],
+        best=best,
+        best_error=np.inf if header["best_error"] is None else header["best_error"],
+        best_epoch=header["best_epoch"],
+    )
