@@ -52,15 +52,11 @@ class DenseRBM:
     """
 
     def __init__(self, n_items: int, n_levels: int, n_hidden: int, device: str = "cpu"):
-        self.W = Parameter(
-            torch.randn(n_items * 2, n_hidden, device=device) * INITIAL_SPREAD, RATE
-        )  # ones, then x
+        self.W = Parameter(torch.randn(n_items * 2, n_hidden, device=device) * INITIAL_SPREAD, RATE)  # ones, then x
         self.b = Parameter(torch.zeros(n_levels, n_items, device=device), BIAS_RATE)
         self.c = Parameter(torch.zeros(n_hidden, device=device), RATE)
         self.x = torch.linspace(-1, 1, n_levels, device=device)
-        self.value_of = torch.zeros(
-            MISSING + 1, device=device
-        )  # of a level code; 0 where the rating is missing
+        self.value_of = torch.zeros(MISSING + 1, device=device)  # of a level code; 0 where the rating is missing
         self.value_of[:n_levels] = self.x
 
     @torch.no_grad()

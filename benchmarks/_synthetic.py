@@ -17,7 +17,9 @@ Floats = npt.NDArray[np.floating]
 
 N_LEVELS = 5
 RANK = 8  # latent factors behind the ratings
-NOISE = 0.8  # standard deviation of what the factors do not say; the factors and biases have about 1
+# Standard deviations of what a rating is the sum of, in units of the score before it is cut into levels.
+USER_SPREAD, ITEM_SPREAD, TASTE_SPREAD, NOISE = 0.45, 0.5, 0.5, 0.8
+POPULAR_IS_LIKED = 0.1  # how much an item's score gains for each factor of e in its count
 N_ACTIVITIES = 64  # users are summed up by so many quantiles when item weights are fitted
 WEIGHT_ROUNDS = 30
 SAMPLE = 500_000  # entries whose scores place the cuts between levels
@@ -188,25 +190,28 @@ def _shape_of(like: str | Path | None) -> tuple[Ints, Ints, Floats]:
 
 def _ratings(
     user: Ints, item: Ints, popularity: Ints, frequencies: Floats, rng: np.random.Generator, seed: int
-):
+) -> npt.NDArray[np.int8]:
     """Return the ratings of the drawn pairs, int8 from 1 to 5 in the wanted frequencies."""
     n_users, n_items = int(user[-1]) + 1, len(popularity)
-    user_bias = rng.normal(0, 0.45, n_users).astype(np.float32)
+    user_bias = rng.normal(0, USER_SPREAD, n_users).astype(np.float32)
     liked = np.log(popularity) - np.log(popularity).mean()
-    item_bias = (rng.normal(0, 0.5, n_items) + 0.1 * liked).astype(np.float32)  # the popular are liked better
-    p, q = (
-        rng.normal(0, (0.5 / np.sqrt(RANK)) ** 0.5, (n, RANK)).astype(np.float32) for n in (n_users, n_items)
-    )
+    item_bias = (rng.normal(0, ITEM_SPREAD, n_items) + POPULAR_IS_LIKED * liked).astype(np.float32)
+    spread = np.sqrt(TASTE_SPREAD / np.sqrt(RANK))  # so that p . q has the standard deviation TASTE_SPREAD
+    p, q = (rng.normal(0, spread, (n, RANK)).astype(np.float32) for n in (n_users, n_items))
     picked = rng.integers(len(user), size=min(SAMPLE, len(user)))
-    scores = _scores(user[picked], item[picked], user_bias, item_bias, p, q) + rng.normal(
-        0, NOISE, len(picked)
-    )
+    scores = _scores(user[picked], item[picked], user_bias, item_bias, p, q) + rng.normal(0, NOISE, len(picked))
     cuts = np.quantile(scores, np.cumsum(frequencies)[:-1]).astype(np.float32)
     return _cut(user, item, user_bias, item_bias, p, q, cuts, seed)
 
 
 def _scores(user: Ints, item: Ints, user_bias: Floats, item_bias: Floats, p: Floats, q: Floats) -> Floats:
     return user_bias[user] + item_bias[item] + (p[user] * q[item]).sum(axis=1)
+
+
+@numba.njit(inline="always", cache=True)
+def _stream(seed: int, number: int) -> np.uint64:
+    """Return the start of one of a seed's random streams; odd multipliers keep streams of all pairs apart."""
+    return np.uint64(seed) * np.uint64(0xD1342543DE82EF95) + np.uint64(number) * np.uint64(0x2545F4914F6CDD1D)
 
 
 @numba.njit(inline="always", cache=True)
@@ -226,9 +231,7 @@ def _draw_items(indptr: Ints, cumulative: Floats, seed: int) -> npt.NDArray[np.i
     for chunk in numba.prange((n_users + CHUNK - 1) // CHUNK):
         drawn_by = np.full(n_items, -1, np.int32)  # the last user of the chunk who drew the item
         for user in range(chunk * CHUNK, min(n_users, (chunk + 1) * CHUNK)):
-            state = np.uint64(seed) * np.uint64(0xD1342543DE82EF95) + np.uint64(user) * np.uint64(
-                0x2545F4914F6CDD1D
-            )
+            state = _stream(seed, user)
             place = indptr[user]
             while place < indptr[user + 1]:
                 state, u = _uniform(state)
@@ -255,9 +258,7 @@ def _cut(
     """Score every pair, add its noise, and return 1 + the number of cuts below."""
     rating = np.empty(len(user), np.int8)
     for n in numba.prange(len(user)):
-        state = np.uint64(~seed) * np.uint64(0xD1342543DE82EF95) + np.uint64(n) * np.uint64(
-            0x2545F4914F6CDD1D
-        )
+        state = _stream(~seed, n)
         state, u = _uniform(state)
         state, angle = _uniform(state)
         normal = np.sqrt(-2 * np.log(1 - u)) * np.cos(2 * np.pi * angle)  # Box and Muller 1958

@@ -74,6 +74,4 @@ def run_peer(python: Path, script: str, *arguments: str) -> dict:
     dict
     """
     command = [str(python), str(FOLDER / script), *arguments]
-    return json.loads(
-        subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1]
-    )
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])

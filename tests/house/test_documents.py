@@ -51,10 +51,7 @@ def blocks(text: str) -> list[Block]:
 
 def check_output(place: str, shown: str, printed: str) -> None:
     """Fail unless what was printed is what the document shows."""
-    lines = (
-        "\n".join(line.rstrip() for line in text.strip().splitlines()) + "\n" for text in (shown, printed)
-    )
-    want, got = lines
+    want, got = ("\n".join(line.rstrip() for line in text.strip().splitlines()) + "\n" for text in (shown, printed))
     if not doctest.OutputChecker().check_output(want, got, doctest.ELLIPSIS):
         pytest.fail(f"{place}: the document shows\n{want}\nbut this is printed\n{got}", pytrace=False)
 
@@ -109,9 +106,7 @@ def test_the_examples_of_a_document_print_what_it_shows(path, tmp_path):
 
 
 def test_blocks_share_names_and_an_ellipsis_stands_for_anything(tmp_path):
-    run_document(
-        "```python\na = 2\n```\n\n```python\nprint('is', a)\n```\n\n```text\n... 2\n```\n", "made", tmp_path
-    )
+    run_document("```python\na = 2\n```\n\n```python\nprint('is', a)\n```\n\n```text\n... 2\n```\n", "made", tmp_path)
 
 
 def test_a_wrong_output_fails_and_names_the_line(tmp_path):
@@ -125,6 +120,30 @@ def test_output_further_down_belongs_to_no_block():
 
 def test_a_block_marked_as_not_run_is_left_out():
     assert blocks("<!-- not run: needs a large file -->\n```python\nraise ValueError\n```\n") == []
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Install a command that prints its arguments, or fails without any."""
+    program = tmp_path / "harmonium"
+    program.write_text('#!/bin/sh\n[ $# = 0 ] && echo "no command" >&2 && exit 2\necho "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
+def test_a_console_block_checks_what_is_shown_and_leaves_other_programs_alone(installed):
+    run_document(
+        "```console\n$ harmonium a 'b c'\na b c\n$ pip install x\n$ harmonium\nno ...\n```\n", "made", installed
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
+@pytest.mark.parametrize("commands", ["$ harmonium a\nb\n", "$ harmonium\n", "$ harmonium\nfine\n"])
+def test_a_console_block_fails_on_other_output_and_on_an_error_it_does_not_show(commands, installed):
+    with pytest.raises(pytest.fail.Exception, match="made, line 2"):
+        run_document(f"```console\n{commands}```\n", "made", installed)
 
 
 def test_commands_of_a_console_block_hold_their_continuations_and_output():

@@ -45,9 +45,7 @@ def test_no_file_names_a_path_of_a_developers_machine():
 
 def test_no_python_file_is_longer_than_a_reader_can_hold():
     sizes = {
-        path: text_of(path).count("\n")
-        for folder in ("src", "tests", "benchmarks")
-        for path in python_files(folder)
+        path: text_of(path).count("\n") for folder in ("src", "tests", "benchmarks") for path in python_files(folder)
     }
     assert {path.name: size for path, size in sizes.items() if size > MOST_LINES} == {}
 
@@ -85,8 +83,6 @@ def test_no_two_test_files_share_a_name():
     assert sorted(names) == sorted(set(names))
 
 
-@pytest.mark.parametrize(
-    "name", ["Makefile", ".ci/run", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"]
-)
+@pytest.mark.parametrize("name", ["Makefile", ".ci/run", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"])
 def test_what_a_visitor_looks_for_is_there(name):
     assert (ROOT / name).is_file()

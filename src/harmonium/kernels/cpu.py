@@ -34,10 +34,10 @@ def schedule(layout: Layout, batch_of, position, n_batches: int) -> Schedule:
     ptr = np.zeros((n_batches, n_visible + 1), np.int64)
     np.cumsum(counts, axis=1, out=ptr[:, 1:])
     origin = np.concatenate(([0], np.cumsum(ptr[:, -1])))
-    case, slot = np.empty(n, np.int32), np.empty(n, np.int32)
-    where = layout.unit_entry, batch_of, position, origin, ptr
-    over_rows(rows.bucket_units, layout.unit_indptr, *units, *where, case, slot)
-    return Schedule(ptr, origin, case, slot)
+    case, level, slot = np.empty(n, np.int32), np.empty(n, np.uint8), np.empty(n, np.int32)
+    where = layout.unit_entry, layout.level, batch_of, position, origin, ptr
+    over_rows(rows.bucket_units, layout.unit_indptr, *units, *where, case, level, slot)
+    return Schedule(ptr, origin, case, level, slot)
 
 
 def cd_phase(cases, layout: Layout, slot, machine: Machine, keys, sample, chain, persistent, phase: Phase) -> None:
@@ -53,10 +53,12 @@ def mp_phase(cases, layout: Layout, slot, machine: Machine, keys, keep, drop, ph
     over_rows(rows.mp_cases, _cost(cases, layout), cases, *entries, machine, keys, *kept, phase)
 
 
-def units_step(ptr, case, phase: Phase, machine: Machine, moments: Moments, step: Step) -> None:
+def units_step(
+    ptr, case, level, multi: bool, sample: bool, phase: Phase, machine: Machine, moments: Moments, step: Step
+) -> None:
     """Second pass: gradient and optimiser step; see `reference.units_step`."""
     cost = ptr + UNIT_COST * np.arange(len(ptr))
-    over_rows(rows.units_step, cost, ptr, case, phase, machine, moments, step)
+    over_rows(rows.units_step, cost, ptr, case, level, multi, sample, phase, machine, moments, step)
 
 
 def _cost(cases, layout: Layout):

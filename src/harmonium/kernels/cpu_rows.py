@@ -106,17 +106,9 @@ def dot_rows(z, plane, rows, h, n):
 
 
 @inlined
-def level_probabilities(P, z, units, n, h, W, b, phi, first):
-    """P[t, k] = P(level k | h) of visible unit units[t], t < n; z (n,) is scratch."""
-    n_levels = phi.shape[0]
-    for t in range(n):
-        for k in range(n_levels):
-            P[t, k] = b[units[t], k]
-    for f in range(first, W.shape[0]):
-        dot_rows(z, W[f], units, h, n)
-        for t in range(n):
-            for k in range(n_levels):
-                P[t, k] += phi[k, f] * z[t]
+def softmax_rows(P, n):
+    """Softmax of the first n rows of P, in place; the exponentials run over all of them at once."""
+    n_levels = P.shape[1]
     for t in range(n):
         top = P[t, 0]
         for k in range(1, n_levels):
@@ -133,6 +125,21 @@ def level_probabilities(P, z, units, n, h, W, b, phi, first):
         total = f32(1) / total
         for k in range(n_levels):
             P[t, k] *= total
+
+
+@inlined
+def level_probabilities(P, z, units, n, h, W, b, phi, first):
+    """P[t, k] = P(level k | h) of visible unit units[t], t < n, and z[f, t] = W[f, units[t]] . h behind it."""
+    n_levels = phi.shape[0]
+    for t in range(n):
+        for k in range(n_levels):
+            P[t, k] = b[units[t], k]
+    for f in range(first, W.shape[0]):
+        dot_rows(z[f], W[f], units, h, n)
+        for t in range(n):
+            for k in range(n_levels):
+                P[t, k] += phi[k, f] * z[f, t]
+    softmax_rows(P, n)
 
 
 @inlined
@@ -210,15 +217,16 @@ def cd_cases(
     """First pass of CD-k and PCD over cases start..stop of a batch.
 
     `keys` (2 n_steps,) hold one key a half-sweep; `chain` (n_entries,) the fantasies' levels. Fills H0 (n_cases,
-    n_hidden) with the data's hidden means, H1 with those minus the fantasy's, and E as `units_step` reads it.
+    n_hidden) with the data's hidden means, H1 with those minus the fantasy's, and Z as `units_step` reads it.
     """
     W, b, c, phi, live, conditional = machine
-    H0, H1, E = phase
-    n_hidden, n_levels, n_features, n_steps = c.shape[0], phi.shape[0], phi.shape[1], keys.shape[0] // 2
+    H0, H1, Z = phase
+    n_hidden, n_levels, n_steps = c.shape[0], phi.shape[0], keys.shape[0] // 2
     first, most = 1 if conditional else 0, longest(start, stop, cases, indptr)
     base, field, h = np.empty(n_hidden, f32), np.empty(n_hidden, f32), np.empty(n_hidden, f32)
     P, scale = np.empty((most, n_levels), f32), np.empty(most, f32)
     units, codes, places = np.empty(most, np.int32), np.empty(most, np.uint8), np.empty(most, np.int32)
+    fantasy, z = np.empty(most, np.uint8), np.empty((phi.shape[1], most), f32)
     for i in range(start, stop):
         case = cases[i]
         lo, hi = indptr[case], indptr[case + 1]
@@ -233,19 +241,21 @@ def cd_cases(
         H0[i] = h
         if persistent:
             field[:] = base
-            add_levels(field, W, phi, first, units, chain[lo:hi], n, scale)
+            for t in range(n):
+                fantasy[t] = chain[lo + places[t]]
+            add_levels(field, W, phi, first, units, fantasy, n, scale)
             activate(h, field, live)
         for half in range(0, 2 * n_steps, 2):
             if sample:
                 for j in range(n_hidden):
                     h[j] = live[j] if uniform(keys[half], case, j) < h[j] else f32(0)
-            level_probabilities(P, scale, units, n, h, W, b, phi, first)
+            level_probabilities(P, z, units, n, h, W, b, phi, first)
             if sample:
                 for t in range(n):
                     drawn = draw(P[t], uniform(keys[half + 1], case, units[t]))
                     P[t] = f32(0)
                     P[t, drawn] = f32(1)
-                    chain[lo + t] = drawn
+                    chain[lo + places[t]] = drawn
             field[:] = base
             for f in range(first, W.shape[0]):
                 expected_feature(scale, P, phi, f, n)
@@ -257,20 +267,13 @@ def cd_cases(
         ahead_end = indptr[cases[i + 1] + 1] if i + 1 < stop else 0
         for t in range(hi - lo):
             fetch_weights(W, ahead_end, ahead + t, visible)
-            row = E[slot[lo + places[t]]]
-            row[:] = f32(0)
-            if conditional:
-                row[n_levels + n_features] = f32(1)
-            if t < n:
-                for k in range(n_levels):
-                    row[k] = -P[t, k]
-                row[codes[t]] += f32(1)
-                for f in range(first, n_features):
-                    residual = f32(0)
-                    for k in range(n_levels):
-                        residual += row[k] * phi[k, f]
-                    row[n_levels + f] = residual
-                    row[n_levels + n_features + f] = phi[codes[t], f] - residual
+            if t >= n:
+                Z[slot[lo + places[t]], 0] = np.nan
+            elif sample:
+                Z[slot[lo + places[t]], 0] = f32(chain[lo + places[t]])
+            else:
+                for f in range(first, W.shape[0]):
+                    Z[slot[lo + places[t]], f - first] = z[f, t]
 
 
 @inlined
@@ -295,15 +298,16 @@ def mp_cases(
     """First pass of multi-prediction over cases start..stop of a batch.
 
     `keys` (2,): one for which entries are kept, one for hidden dropout. Fills H0 (n_cases, n_hidden) with what is
-    inferred from the kept entries, H1 with the gradient of the hidden field, and E as `units_step` reads it.
+    inferred from the kept entries, H1 with the gradient of the hidden field, and Z as `units_step` reads it.
     """
     W, b, c, phi, live, conditional = machine
-    H0, H1, E = phase
-    n_hidden, n_levels, n_features = c.shape[0], phi.shape[0], phi.shape[1]
+    H0, H1, Z = phase
+    n_hidden, n_levels = c.shape[0], phi.shape[0]
     first, most = 1 if conditional else 0, longest(start, stop, cases, indptr)
     field, h = np.empty(n_hidden, f32), np.empty(n_hidden, f32)
     P, scale = np.empty((most, n_levels), f32), np.empty(most, f32)
     units, codes, places = np.empty(most, np.int32), np.empty(most, np.uint8), np.empty(most, np.int32)
+    z = np.empty((phi.shape[1], most), f32)
     for i in range(start, stop):
         case = cases[i]
         lo, hi = indptr[case], indptr[case + 1]
@@ -322,7 +326,7 @@ def mp_cases(
             mean = sigmoid(field[j])
             H0[i, j] = h[j] = mask * mean
             H1[i, j] = mask * mean * (f32(1) - mean)
-        level_probabilities(P, scale, units[m:], n - m, h, W, b, phi, first)
+        level_probabilities(P, z, units[m:], n - m, h, W, b, phi, first)
         field[:] = f32(0)
         for t in range(m, n):
             for k in range(n_levels):
@@ -331,19 +335,14 @@ def mp_cases(
         ahead_end = indptr[cases[i + 1] + 1] if i + 1 < stop else 0
         for t in range(hi - lo):
             fetch_weights(W, ahead_end, ahead + t, visible)
-            row = E[slot[lo + places[t]]]
-            row[:] = f32(0)
-            if m <= t < n:
-                row[:n_levels] = P[t - m]
+            if t < m or t >= n:
+                Z[slot[lo + places[t]], 0] = np.nan
             else:
-                for f in range(n_features):
-                    if f < first or t < m:
-                        row[n_levels + n_features + f] = f32(1) if f < first else phi[codes[t], f]
-        for f in range(first, n_features):
+                for f in range(first, W.shape[0]):
+                    Z[slot[lo + places[t]], f - first] = z[f, t - m]
+        for f in range(first, W.shape[0]):
             expected_feature(scale, P, phi, f, n - m)
             add_rows(field, W[f], units[m:], scale, n - m)
-            for t in range(m, n):
-                E[slot[lo + places[t]], n_levels + f] = scale[t - m]
         for j in range(n_hidden):
             H1[i, j] *= field[j]
 
@@ -368,49 +367,76 @@ def step(w, g, m, v, rate, settings):
             w[j] += rate * m[j]
 
 
+@inlined
+def residuals(P, Z, codes, lo, n, b, phi, first, sample):
+    """P[t] = data minus fantasy or prediction, in one-hot levels, of a unit's entries; 0 for evidence."""
+    n_levels = phi.shape[0]
+    for t in range(n):
+        for k in range(n_levels):
+            P[t, k] = b[k]
+        if not np.isnan(Z[lo + t, 0]) and not sample:
+            for f in range(first, phi.shape[1]):
+                for k in range(n_levels):
+                    P[t, k] += phi[k, f] * Z[lo + t, f - first]
+    if not sample:
+        softmax_rows(P, n)
+    for t in range(n):
+        evidence = np.isnan(Z[lo + t, 0])
+        for k in range(n_levels):
+            p = (f32(1) if f32(k) == Z[lo + t, 0] else f32(0)) if sample else P[t, k]
+            P[t, k] = f32(0) if evidence else (f32(1) if k == codes[lo + t] else f32(0)) - p
+
+
 @compiled
-def units_step(
-    start, stop, ptr, u_case, phase, machine, moments, settings
-):  # fmt: skip
+def units_step(start, stop, ptr, u_case, u_level, multi, sample, phase, machine, moments, settings):
     """Second pass over visible units start..stop: gradient from the batch's entries, decay, optimiser step.
 
-    `ptr` (n_visible + 1,) bounds each unit's entries in u_case and E. A row of E holds an entry's residuals in levels
-    (n_levels), then for each feature the factor of its case's row of H0 (n_features) and of H1 (n_features):
-    dW[f, unit] = sum over entries of factor0 H0[case] + factor1 H1[case]. Units without entries stay as they are.
+    `ptr` (n_visible + 1,) bounds each unit's entries in u_case, u_level and Z. A row of Z holds the entry's fields
+    W[f] . h, from which its level probabilities are made again: that is cheaper than carrying them here. NaN marks an
+    entry that is evidence alone; with `sample` the row begins with the level drawn instead. Units without entries
+    stay as they are.
     """
-    W, b = machine.W, machine.b
-    H0, H1, E = phase
+    W, b, phi, conditional = machine.W, machine.b, machine.phi, machine.conditional
+    H0, H1, Z = phase
     mW, vW, mb, vb = moments
-    n_features, n_levels = W.shape[0], b.shape[1]
+    n_features, n_levels, first = W.shape[0], b.shape[1], 1 if conditional else 0
     most = 1
     for unit in range(start, stop):
         most = max(most, ptr[unit + 1] - ptr[unit])
-    g, gb = np.empty(W.shape[2], f32), np.empty(n_levels, f32)
+    g, gb, P = np.empty(W.shape[2], f32), np.empty(n_levels, f32), np.empty((most, n_levels), f32)
     rows0, rows1 = np.empty(most, np.int32), np.empty(most, np.int32)
     scale0, scale1 = np.empty(most, f32), np.empty(most, f32)
     for unit in range(start, stop):
-        lo, hi = ptr[unit], ptr[unit + 1]
-        if lo == hi:
+        lo, n = ptr[unit], ptr[unit + 1] - ptr[unit]
+        if n == 0:
             continue
-        gb[:] = f32(0)
-        for t in range(lo, hi):
-            for m in range(n_levels):
-                gb[m] += E[t, m]
-        shrink = settings.decay * f32(hi - lo)
+        residuals(P, Z, u_level, lo, n, b[unit], phi, first, sample)
+        shrink = settings.decay * f32(n)
         for f in range(n_features):
             n0 = n1 = 0
-            for t in range(lo, hi):
-                alpha, beta = E[t, n_levels + f], E[t, n_levels + n_features + f]
-                rows0[n0], scale0[n0] = u_case[t], alpha
-                rows1[n1], scale1[n1] = u_case[t], beta
-                n0 += alpha != 0
-                n1 += beta != 0
+            for t in range(n):
+                k = u_level[lo + t]
+                alpha = f32(0)
+                if f >= first:
+                    for m in range(n_levels):
+                        alpha += P[t, m] * phi[m, f]
+                if not multi or np.isnan(Z[lo + t, 0]):
+                    data = f32(1) if f < first else (f32(0) if k == UNRATED else phi[k, f])
+                    rows1[n1], scale1[n1] = u_case[lo + t], data - alpha
+                    n1 += 1
+                if f >= first:
+                    rows0[n0], scale0[n0] = u_case[lo + t], alpha
+                    n0 += alpha != 0
             w = W[f, unit]
             for j in range(w.shape[0]):
                 g[j] = -shrink * w[j]
             add_rows(g, H0, rows0, scale0, n0)
             add_rows(g, H1, rows1, scale1, n1)
             step(w, g, mW[f, unit], vW[f, unit], settings.rate, settings)
+        gb[:] = f32(0)
+        for t in range(n):
+            for m in range(n_levels):
+                gb[m] += P[t, m]
         step(b[unit], gb, mb[unit], vb[unit], settings.bias_rate, settings)
 
 
@@ -423,13 +449,13 @@ def count_units(start, stop, indptr, cases, batch_of, counts):
 
 
 @compiled
-def bucket_units(start, stop, indptr, cases, entry, batch_of, position, origin, ptr, u_case, slot):
+def bucket_units(start, stop, indptr, cases, entry, level, batch_of, position, origin, ptr, u_case, u_level, slot):
     """Sort the entries of visible units start..stop by batch.
 
     (indptr, cases) are the transposed ratings, `entry` where each of their entries stands in the ratings themselves;
     batch_of, position (n_cases,) say in which batch a case is and where there; origin (n_batches,) where a batch's
-    entries begin in u_case; ptr (n_batches, n_visible + 1) where a unit's begin within the batch. Fills u_case, the
-    position of each entry's case, and slot, the place of a rating among its batch's entries.
+    entries begin; ptr (n_batches, n_visible + 1) where a unit's begin within the batch. Fills u_case and u_level, the
+    position of each entry's case and its level, and slot, the place of a rating among its batch's entries.
     """
     cursor = np.empty(ptr.shape[0], np.int64)
     for unit in range(start, stop):
@@ -439,6 +465,7 @@ def bucket_units(start, stop, indptr, cases, entry, batch_of, position, origin, 
             q = cursor[batch]
             cursor[batch] = q + 1
             u_case[origin[batch] + q] = position[cases[t]]
+            u_level[origin[batch] + q] = level[entry[t]]
             slot[entry[t]] = q
 
 
@@ -466,7 +493,7 @@ def entry_probabilities(start, stop, indptr, visible, H, W, b, phi, conditional,
     most, first = 1, 1 if conditional else 0
     for i in range(start, stop):
         most = max(most, indptr[i + 1] - indptr[i])
-    scale = np.empty(most, f32)
+    z = np.empty((phi.shape[1], most), f32)
     for i in range(start, stop):
         lo, hi = indptr[i], indptr[i + 1]
-        level_probabilities(out[lo:hi], scale, visible[lo:hi], hi - lo, H[i], W, b, phi, first)
+        level_probabilities(out[lo:hi], z, visible[lo:hi], hi - lo, H[i], W, b, phi, first)

@@ -41,7 +41,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a helper that kernels take into their own loops."""
-    return numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy", inline="always")(function)
+    return numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy")(function)
 
 
 @intrinsic

@@ -25,6 +25,7 @@ class Schedule(NamedTuple):
     ptr: Array  # int64 (n_batches, n_visible + 1): each unit's entries within the batch
     origin: Array  # int64 (n_batches + 1,): where a batch begins in `case`
     case: Array  # int32 (n_entries,): the case's position in its batch
+    level: Array  # uint8 (n_entries,)
     slot: Array  # int32 (n_entries,): a rating's place among its batch's entries, in case order
 
 
@@ -44,7 +45,7 @@ class Phase(NamedTuple):
 
     H0: Array  # float32 (batch, n_hidden)
     H1: Array  # float32 (batch, n_hidden)
-    E: Array  # float32 (batch entries, n_levels + 2 n_features)
+    Z: Array  # float32 (batch entries, features that are not constant, at least 1)
 
 
 class Moments(NamedTuple):

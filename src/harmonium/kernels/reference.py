@@ -47,8 +47,12 @@ def entry_probabilities(indptr, visible, h, W, b, phi, conditional):
 
 def unit_probabilities(visible, h, W, b, phi):
     """P(level | h) of visible units, h (n, n_hidden) or (n_hidden,): (n, n_levels)."""
-    z = (W[:, visible] * h).sum(axis=-1)  # (n_features, n)
-    return levels.mean(b[visible] + z.T @ phi.T)
+    return levels.mean(b[visible] + unit_fields(visible, h, W) @ phi.T)
+
+
+def unit_fields(visible, h, W):
+    """Fields W[f, visible[t]] . h, (n, n_features)."""
+    return (W[:, visible] * h).sum(axis=-1).T
 
 
 def schedule(layout: Layout, batch_of, position, n_batches: int) -> Schedule:
@@ -66,7 +70,8 @@ def schedule(layout: Layout, batch_of, position, n_batches: int) -> Schedule:
     origin = np.concatenate(([0], np.cumsum(ptr[:, -1])))
     slot = np.empty(len(unit), np.int32)
     slot[layout.unit_entry[order]] = np.arange(len(unit)) - origin[batch[order]]
-    return Schedule(ptr, origin, position[layout.unit_case][order].astype(np.int32), slot)
+    case = position[layout.unit_case][order].astype(np.int32)
+    return Schedule(ptr, origin, case, layout.level[layout.unit_entry][order], slot)
 
 
 def cd_phase(cases, layout: Layout, slot, machine: Machine, keys, sample, chain, persistent, phase: Phase) -> None:
@@ -75,7 +80,7 @@ def cd_phase(cases, layout: Layout, slot, machine: Machine, keys, sample, chain,
     Each case keeps its own rated set. With `sample`, hidden units and levels are drawn; otherwise the fantasy is the
     mean-field one. `keys` (2 n_steps,) hold one key a half-sweep; `chain` (n_entries,) the fantasies' levels, where
     a persistent chain starts and a sampled one is left. Fills H0 (batch, n_hidden) with the data's hidden means, H1
-    with those minus the fantasy's, and E as `units_step` reads it.
+    with those minus the fantasy's, and Z as `units_step` reads it.
     """
     W, b, c, phi, live, conditional = machine
     n_levels = len(phi)
@@ -95,25 +100,23 @@ def cd_phase(cases, layout: Layout, slot, machine: Machine, keys, sample, chain,
         h = phase.H0[i] = activate(data)
         if persistent:
             h = activate(np.eye(n_levels, dtype=f32)[chain[row][rated]])
-        p = data
+        p, z, drawn = data, np.zeros(0, f32), np.zeros(0, f32)
         for up, down in keys.reshape(-1, 2):
             if sample:
                 h = live * (uniforms(up, case, hidden) < h)
             p = unit_probabilities(units, h.astype(f32), W, b, phi)
+            z = unit_fields(units, h, W[first:])
             if sample:
                 drawn = (uniforms(down, case, units)[:, None] >= np.cumsum(p, axis=1)[:, :-1]).sum(axis=1)
                 chain[np.arange(row.start, row.stop)[rated]] = drawn
                 p = np.eye(n_levels, dtype=f32)[drawn]
             h = activate(p)
         phase.H1[i] = phase.H0[i] - h
-        rows = np.zeros((len(unit), phase.E.shape[1]), f32)
-        rows[rated, :n_levels] = data - p
-        rows[rated, n_levels : n_levels + phi.shape[1]] = (data - p) @ phi
-        rows[rated, n_levels + phi.shape[1] :] = p @ phi
-        if conditional:
-            rows[:, n_levels] = 0
-            rows[:, n_levels + phi.shape[1]] = 1
-        phase.E[slot[row]] = rows
+        phase.Z[slot[row][~rated], 0] = np.nan
+        if sample:
+            phase.Z[slot[row][rated], 0] = drawn
+        else:
+            phase.Z[slot[row][rated]] = z
 
 
 def mp_phase(cases, layout: Layout, slot, machine: Machine, keys, keep, drop, phase: Phase) -> None:
@@ -122,10 +125,10 @@ def mp_phase(cases, layout: Layout, slot, machine: Machine, keys, keep, drop, ph
     A rating is kept with probability `keep`; the hidden units are inferred from the kept ones in one mean-field
     step, some of them dropped with probability `drop`; what is followed is the exact gradient of the log probability
     of the rest. `keys` (2,): one for what is kept, one for hidden dropout. Fills H0 (batch, n_hidden) with the
-    hidden means, H1 with the gradient of the hidden fields, and E as `units_step` reads it.
+    hidden means, H1 with the gradient of the hidden fields, and Z as `units_step` reads it.
     """
     W, b, c, phi, live, conditional = machine
-    n_levels, n_features = phi.shape
+    n_levels = len(phi)
     for i, case in enumerate(cases):
         row = slice(layout.indptr[case], layout.indptr[case + 1])
         unit, level = layout.visible[row], layout.level[row]
@@ -139,32 +142,44 @@ def mp_phase(cases, layout: Layout, slot, machine: Machine, keys, keep, drop, ph
         first = 1 if conditional else 0
         back = case_field(unit[target], residual @ phi[:, first:], W[first:])
         phase.H1[i] = mask * mean * (1 - mean) * back
-        rows = np.zeros((len(unit), phase.E.shape[1]), f32)
-        rows[target, :n_levels] = residual
-        rows[target, n_levels + first : n_levels + n_features] = residual @ phi[:, first:]
-        rows[~target, n_levels + n_features :] = features[~target]
-        phase.E[slot[row]] = rows
+        phase.Z[slot[row][~target], 0] = np.nan
+        phase.Z[slot[row][target]] = unit_fields(unit[target], h, W[first:])
 
 
-def units_step(ptr, case, phase: Phase, machine: Machine, moments: Moments, step: Step) -> None:
+def units_step(
+    ptr, case, level, multi: bool, sample: bool, phase: Phase, machine: Machine, moments: Moments, step: Step
+) -> None:
     """Second pass over the visible units of one batch: gradient from their entries, decay, optimiser step.
 
-    `ptr` (n_visible + 1,) bounds each unit's entries in `case` and E. A row of E holds an entry's residuals in levels
-    (n_levels), then for each feature the factor of its case's row of H0 (n_features) and of H1 (n_features):
-    dW[f, unit] = sum over entries of factor0 H0[case] + factor1 H1[case] - decay W[f, unit]. Units without entries
-    stay as they are.
+    `ptr` (n_visible + 1,) bounds each unit's entries in `case`, `level` and Z. A row of Z holds the entry's fields
+    W[f] . h, NaN when it is evidence alone; with `sample` it begins with the level drawn. With data minus fantasy
+    (or prediction) r in one-hot levels, an entry adds
+
+        CD: (r phi) H0[case] + (data - r phi) H1[case]      prediction: (r phi) H0[case]      evidence: data H1[case]
+
+    to dW[:, unit], where data are its level's features, and r to db[unit]. Units without entries stay as they are.
     """
-    W, b = machine.W, machine.b
-    n_levels, n_features = b.shape[1], W.shape[0]
+    W, b, _, phi, _, conditional = machine
+    first = 1 if conditional else 0
     for unit in np.flatnonzero(np.diff(ptr)):
         rows = slice(ptr[unit], ptr[unit + 1])
-        factor0 = phase.E[rows, n_levels : n_levels + n_features]
-        factor1 = phase.E[rows, n_levels + n_features :]
+        codes, z = level[rows], phase.Z[rows]
+        evidence = np.isnan(z[:, 0])
+        data = entry_features(codes, phi, conditional)
+        residual = np.zeros((len(codes), len(phi)), f32)
+        told = codes[~evidence]
+        if sample:
+            p = np.eye(len(phi), dtype=f32)[z[~evidence, 0].astype(np.int64)]
+        else:
+            p = levels.mean(b[unit] + z[~evidence, : len(W) - first] @ phi[:, first:].T)
+        residual[~evidence] = np.eye(len(phi), dtype=f32)[told] - p
+        factor0 = residual @ phi
+        factor0[:, :first] = 0
+        factor1 = (data - factor0) * (evidence | (not multi))[:, None]
         g = factor0.T @ phase.H0[case[rows]] + factor1.T @ phase.H1[case[rows]]
-        g -= step.decay * f32(len(factor0)) * W[:, unit]
+        g -= step.decay * f32(len(codes)) * W[:, unit]
         optimise(W[:, unit], g, moments.W1[:, unit], moments.W2[:, unit], step.rate, step)
-        gb = phase.E[rows, :n_levels].sum(axis=0)
-        optimise(b[unit], gb, moments.b1[unit], moments.b2[unit], step.bias_rate, step)
+        optimise(b[unit], residual.sum(axis=0), moments.b1[unit], moments.b2[unit], step.bias_rate, step)
 
 
 def optimise(w, g, m, v, rate, step: Step) -> None:

@@ -18,6 +18,7 @@ class Batch(NamedTuple):
     cases: npt.NDArray[np.int32]  # (batch,)
     ptr: npt.NDArray[np.int64]  # (n_visible + 1,)
     case: npt.NDArray[np.int32]  # (batch entries,): positions in `cases`
+    level: npt.NDArray[np.uint8]  # (batch entries,)
     slot: npt.NDArray[np.int32]  # (n_entries,): a rating's row among the batch's entries
 
 
@@ -62,4 +63,6 @@ def epoch_batches(where: Layout, batch_size: int, rng: np.random.Generator) -> I
     plan = backend().schedule(where, batch_of, position, n_batches)
     for k in range(n_batches):
         span = slice(plan.origin[k], plan.origin[k + 1])
-        yield Batch(order[k * batch_size : (k + 1) * batch_size], plan.ptr[k], plan.case[span], plan.slot)
+        yield Batch(
+            order[k * batch_size : (k + 1) * batch_size], plan.ptr[k], plan.case[span], plan.level[span], plan.slot
+        )

@@ -107,13 +107,15 @@ def run_epoch(state: State, where: Layout, learning: Learning) -> None:
     phase = Phase(
         np.empty((size, n_hidden), np.float32),
         np.empty((size, n_hidden), np.float32),
-        np.empty((most, state.machine.b.shape[1] + 2 * n_features), np.float32),
+        np.empty((most, max(1, n_features - state.machine.conditional)), np.float32),
     )
     for k, batch in enumerate(batches):
         rate = learning.rate_at((state.epoch + k / len(batches)) / learning.n_epochs)
         _first_pass(state, where, learning, batch, phase)
         step = state.step(learning, rate)
-        backend().units_step(batch.ptr, batch.case, phase, state.machine, state.moments, step)
+        multi = learning.method == "multi-prediction"
+        how = multi, learning.sampled and not multi
+        backend().units_step(batch.ptr, batch.case, batch.level, *how, phase, state.machine, state.moments, step)
         n = len(batch.cases)
         gradient = phase.H1[:n].sum(axis=0)
         optimise(state.machine.c, gradient, *state.c_moments, step.rate, step)

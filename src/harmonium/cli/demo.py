@@ -1,0 +1,113 @@
+"""harmonium demo."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harmonium.cli.console import duration, narrator, print_json
+from harmonium.cli.learning import check_folder, learn
+from harmonium.cli.options import Json, Quiet, taking
+from harmonium.cli.settings import HELP, machine, setting_options
+from harmonium.cli.showing import print_evaluation, print_recommendations, print_unit
+from harmonium.data import load, random_split
+from harmonium.errors import DataError
+from harmonium.evaluation.ratings import evaluate
+from harmonium.recommending.recommender import Explanation, Recommendation, Recommender
+
+DATASET = "movielens-small"
+HELD_OUT = 0.1
+SEED = 0
+N_RECOMMENDED = 5
+N_REASONS = 2
+SHOWN_UNIT = 0
+N_UNIT_ITEMS = 5
+TASTES = {
+    "Someone who likes science fiction": ("Blade Runner (1982)", "Alien (1979)", "Terminator, The (1984)"),
+    "Someone who likes romantic comedies": (
+        "Notting Hill (1999)", "Sleepless in Seattle (1993)", "When Harry Met Sally... (1989)",
+    ),
+    "Someone who likes animation": ("Toy Story (1995)", "Spirited Away (Sen to Chihiro no kamikakushi) (2001)", "Shrek (2001)"),
+}  # fmt: skip
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+@taking(*setting_options(n_hidden=64, n_epochs=15))
+def demo(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Keep the model in this file.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    **settings: Any,
+) -> None:
+    """Learn from the bundled ratings, measure, recommend and explain, in under a minute.
+
+    A tenth of the ratings is held out to measure on. The machines are small; harmonium train has the full size.
+    """
+    began, narrate = time.monotonic(), narrator(quiet)
+    if output is not None:
+        check_folder(output)
+        if output.exists() and not force:
+            raise DataError(f"{output}: exists already; --force replaces it")
+    dataset = load(DATASET)
+    known, asked = random_split(dataset.ratings, HELD_OUT, SEED)
+    narrate(f"{dataset.name}: {dataset.ratings!r}; a tenth is held out")
+    estimator = machine(settings)
+    learn(estimator, known, quiet)
+    narrate(f"predicting {asked.n_ratings:,} held-out ratings")
+    found = evaluate(estimator, known, asked)
+    titles = None if dataset.titles is None else dataset.titles.aligned_to(known.items)
+    recommender = Recommender(estimator, known.items, known.scale, titles)
+    if output is not None:
+        recommender.save(output)
+    tastes = {name: _recommended(recommender, liked) for name, liked in TASTES.items()}
+    unit = recommender.describe_unit(SHOWN_UNIT, N_UNIT_ITEMS)
+    if as_json:
+        print_json(
+            {
+                "evaluation": found.to_dict(),
+                "recommendations": {name: _plain(pairs) for name, pairs in tastes.items()},
+                "unit": asdict(unit),
+                "terms": dataset.licence,
+                "seconds": time.monotonic() - began,
+            }
+        )
+        return
+    print(f"Error of {asked.n_ratings:,} held-out ratings, with standard errors")
+    print_evaluation(found)
+    for name, pairs in tastes.items():
+        print(f"\n{name}: {'; '.join(TASTES[name])}")
+        print_recommendations([item for item, _ in pairs], [why for _, why in pairs])
+    print("\nWhat one hidden unit stands for")
+    print_unit(unit)
+    print(f"\nThe ratings: {dataset.licence}.")
+    narrate(f"\n{duration(time.monotonic() - began)} in all. Next:")
+    for line in _next(output):
+        narrate(f"  {line}")
+
+
+def _recommended(recommender: Recommender, liked: Sequence[str]) -> list[tuple[Recommendation, Explanation]]:
+    who = recommender.history({title: recommender.scale.maximum for title in liked})
+    found = recommender.recommend(who, N_RECOMMENDED)
+    return [(item, recommender.explain(who, item.item_id, N_REASONS)) for item in found]
+
+
+def _plain(pairs: list[tuple[Recommendation, Explanation]]) -> list[dict[str, Any]]:
+    return [{**asdict(item), "explanation": asdict(why)} for item, why in pairs]
+
+
+def _next(output: Path | None) -> list[str]:
+    model = output or Path("films.harmonium")
+    learning = [] if output else [f"harmonium train {DATASET} -o {model}"]
+    return [
+        *learning,
+        f'harmonium recommend {model} --like "matrix" --like "toy story 1995" --explain',
+        f'harmonium predict {model} --like "matrix" "titanic 1997"',
+        "harmonium train ratings.csv --titles movies.csv -o mine.harmonium",
+    ]

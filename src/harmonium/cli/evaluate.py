@@ -1,0 +1,94 @@
+"""harmonium evaluate."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harmonium.cli.console import narrator, print_json
+from harmonium.cli.learning import learn
+from harmonium.cli.options import Json, Quiet, taking
+from harmonium.cli.protocols import PROTOCOLS, split
+from harmonium.cli.reading import PATH, READING, read_file, read_source
+from harmonium.cli.settings import HELP, machine, setting_options
+from harmonium.cli.showing import print_evaluation
+from harmonium.evaluation.ratings import Evaluation
+from harmonium.evaluation.ratings import evaluate as measure
+from harmonium.recommending.recommender import Recommender
+
+OF_LEARNING = frozenset(("source", "protocol", "fraction", "n", "seed", "path", *HELP))
+OF_MODEL = frozenset(("history", "test"))
+app = typer.Typer(add_completion=False)
+
+
+def _of_learning(text: str, *names: str) -> Any:
+    return typer.Option(*names, rich_help_panel="Learning afresh", help=text)
+
+
+def _of_model(text: str) -> Any:
+    return typer.Option(metavar="FILE", rich_help_panel="Measuring a model file", help=text)
+
+
+@app.command()
+@taking(*setting_options(), *READING, PATH)
+def evaluate(
+    ctx: typer.Context,
+    source: Annotated[
+        str | None, typer.Argument(metavar="[FILE|NAME]", help="Ratings to split and learn from; none with --model.")
+    ] = None,
+    protocol: Annotated[str, _of_learning(f"What is held out: {', '.join(PROTOCOLS)} (whole users).")] = PROTOCOLS[0],
+    fraction: Annotated[
+        float | None, _of_learning("Share held out, under strong of the users; a tenth when not given, per-user a fifth.")
+    ] = None,
+    n: Annotated[int, _of_learning("Entries of each user that last-n holds out.", "--n", "-n")] = 1,
+    seed: Annotated[int, _of_learning("Of the draw of what is held out.")] = 0,
+    model: Annotated[Path | None, _of_model("The model file.")] = None,
+    history: Annotated[Path | None, _of_model("Ratings that tell what is known of each user.")] = None,
+    test: Annotated[Path | None, _of_model("Ratings to predict; an error if the model learned from one of them.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    **options: Any,
+) -> None:
+    """Measure predictions of held-out ratings, against simple baselines.
+
+    Hold out a part, learn from the rest, and measure: harmonium evaluate ratings.csv --protocol random
+
+    Or measure a model file: harmonium evaluate --model films.harmonium --history known.csv --test new.csv
+    """
+    settings = {name: options.pop(name) for name in HELP}
+    _check_form(ctx, source, model, history, test)
+    if model is not None and history is not None and test is not None:
+        options.pop("path")
+        found = _of_file(model, history, test, options)
+    else:
+        parts = split(read_source(str(source), **options).ratings, protocol, fraction, n, seed)
+        narrator(quiet)(f"{protocol}: learning from {parts.learned_from.n_ratings:,} ratings")
+        estimator = machine(settings)
+        learn(estimator, parts.learned_from, quiet)
+        narrator(quiet)(f"predicting {parts.asked.n_ratings:,} held-out ratings")
+        found = measure(estimator, parts.known, parts.asked)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        print_evaluation(found, markdown)
+
+
+def _check_form(ctx: Any, source: str | None, model: Path | None, history: Path | None, test: Path | None) -> None:
+    """Refuse a mixture of the two forms of the command."""
+    if model is None and source is None:
+        raise typer.BadParameter("name ratings to learn from, or a model with --model", param_hint="FILE|NAME")
+    wrong = OF_MODEL if model is None else OF_LEARNING
+    for name in sorted(wrong & set(ctx.params)):
+        if "COMMANDLINE" in str(ctx.get_parameter_source(name)):
+            flag = "FILE|NAME" if name == "source" else "--" + name.replace("_", "-")
+            more = "needs --model" if model is None else "does not go with --model"
+            raise typer.BadParameter(more, param_hint=flag)
+    if model is not None and (history is None or test is None):
+        raise typer.BadParameter("needs --history FILE and --test FILE", param_hint="--model")
+
+
+def _of_file(model: Path, history: Path, test: Path, reading: dict[str, Any]) -> Evaluation:
+    recommender = Recommender.load(model)
+    known, asked = (read_file(path, recommender.scale, **reading) for path in (history, test))
+    return measure(recommender, known, asked)

@@ -1,0 +1,87 @@
+"""Learning on behalf of a command: watched, logged, and ended by Ctrl-C with the best model so far."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harmonium.cli.screen import watching
+from harmonium.data import Ratings
+from harmonium.errors import DataError, DivergenceError
+from harmonium.estimators.rating_rbm import RatingRBM
+from harmonium.events import Ended, Event
+
+
+def learn(
+    machine: RatingRBM,
+    ratings: Ratings,
+    quiet: bool,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    log: Path | None = None,
+) -> bool:
+    """Fit the machine; say whether it was interrupted.
+
+    Parameters
+    ----------
+    machine : RatingRBM
+    ratings : Ratings
+    quiet : bool
+    checkpoint, log : Path, optional
+    resume : bool
+
+    Raises
+    ------
+    KeyboardInterrupt
+        It was interrupted before there was any model.
+    """
+    interrupted = False
+    with logging(log) as write, watching(quiet) as show:
+        events = machine.fitting(ratings, checkpoint=checkpoint, resume=resume)
+        try:
+            for event in events:
+                interrupted |= isinstance(event, Ended) and event.reason == "interrupted"
+                write(event)
+                show(event)
+        except KeyboardInterrupt:  # it came while an event was shown
+            interrupted = True
+            events.close()
+        except DivergenceError:
+            if not interrupted:
+                raise
+    if machine.model_ is None:
+        raise KeyboardInterrupt
+    return interrupted
+
+
+@contextmanager
+def logging(path: Path | None) -> Iterator[Callable[[Event], None]]:
+    """What writes an event to a file, one JSON object a line.
+
+    Parameters
+    ----------
+    path : Path, optional
+        None logs nothing.
+    """
+    if path is None:
+        yield lambda event: None
+        return
+    check_folder(path)
+    with path.open("w", encoding="utf-8", buffering=1) as file:
+        yield lambda event: print(json.dumps(event.to_dict()), file=file)
+
+
+def check_folder(path: Path) -> None:
+    """Raise DataError unless a file can be put there.
+
+    Parameters
+    ----------
+    path : Path
+    """
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise DataError(f"{path}: there is no folder {path.parent}; make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise DataError(f"{path}: the folder {path.parent} cannot be written to; choose another")

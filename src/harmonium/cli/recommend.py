@@ -1,0 +1,57 @@
+"""harmonium recommend."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from harmonium.cli.console import print_json
+from harmonium.cli.options import Count, Dislike, History, Json, Like, Model, Quiet, Seen, User
+from harmonium.cli.showing import print_recommendations
+from harmonium.cli.taste import history_of, items_of
+from harmonium.recommending.recommender import Recommender
+
+N_REASONS = 3
+app = typer.Typer(add_completion=False)
+
+
+def _filter(text: str, **info: Any) -> Any:
+    return typer.Option(rich_help_panel="Filters", help=text, **info)
+
+
+@app.command(epilog='Example: harmonium recommend films.harmonium --like "matrix" --like "toy story=4.5"')
+def recommend(
+    model: Model,
+    like: Like = None,
+    dislike: Dislike = None,
+    seen: Seen = None,
+    history: History = None,
+    user: User = None,
+    n: Count = 10,
+    explain: Annotated[bool, typer.Option("--explain", help="Say which ratings speak for each item.")] = False,
+    genre: Annotated[list[str] | None, _filter("Only of these genres. Repeatable.")] = None,
+    year_from: Annotated[int | None, _filter("Not older.")] = None,
+    year_to: Annotated[int | None, _filter("Not newer.")] = None,
+    allow: Annotated[list[str] | None, _filter("Only these items. Repeatable.", metavar="ITEM")] = None,
+    deny: Annotated[list[str] | None, _filter("None of these items. Repeatable.", metavar="ITEM")] = None,
+    as_json: Json = False,
+) -> None:
+    """Recommend items to someone who likes these.
+
+    Without any history, the list is that of well-liked items which many have rated.
+    """
+    recommender = Recommender.load(model)
+    who = history_of(recommender, like, dislike, seen, history, user)
+    found = recommender.recommend(
+        who,
+        n,
+        genres=genre,
+        years=None if year_from is None and year_to is None else (year_from, year_to),
+        allow=items_of(recommender, allow),
+        deny=items_of(recommender, deny),
+    )
+    why = [recommender.explain(who, item.item_id, N_REASONS) if explain else None for item in found]
+    if as_json:
+        print_json([asdict(item) | ({"explanation": asdict(reason)} if reason else {}) for item, reason in zip(found, why)])
+    else:
+        print_recommendations(found, why)

@@ -1,0 +1,207 @@
+"""What learning looks like: a live screen on a terminal, a line an event elsewhere; both read the stream of events."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from harmonium.cli.console import console, duration, narrator, sparkline
+from harmonium.events import Began, Ended, EpochEnded, Event, Saved
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+FRAMES_PER_SECOND = 4
+CURVE_COLUMNS = 40
+PURPOSES = {"choose": "with validation ratings held out", "final": "from all ratings"}
+Watcher = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a machine's learning stands, as its events tell.
+
+    Parameters
+    ----------
+    began : Began
+    at : float
+        When, on the monotonic clock, in seconds.
+    epochs : tuple of EpochEnded
+    last_at : float
+        When the last of them ended.
+    checkpoint : str
+        The last one written, empty before.
+    """
+
+    began: Began
+    at: float
+    epochs: tuple[EpochEnded, ...] = ()
+    last_at: float = 0.0
+    checkpoint: str = ""
+
+    def after(self, event: Event, now: float) -> "Progress":
+        """Progress once an event has come.
+
+        Parameters
+        ----------
+        event : Event
+        now : float
+        """
+        if isinstance(event, EpochEnded):
+            return replace(self, epochs=(*self.epochs, event), last_at=now)
+        if isinstance(event, Saved):
+            return replace(self, checkpoint=event.path)
+        return self
+
+    def seconds_left(self, now: float) -> float | None:
+        """Seconds until the last epoch at the present pace; None before the first has ended.
+
+        Parameters
+        ----------
+        now : float
+        """
+        if not self.epochs:
+            return None
+        # the first epoch compiles the kernels: leave it out once there is another
+        skipped = min(1, len(self.epochs) - 1)
+        measured = self.epochs[skipped:]
+        pace = sum(epoch.seconds for epoch in measured) / len(measured)
+        return max(0.0, pace * (measured[-1].n_epochs - measured[-1].epoch) - (now - self.last_at))
+
+
+@dataclass
+class LiveScreen:
+    """Draws the machine that learns; a callable for events, and a renderable that Rich asks for again and again."""
+
+    progress: Progress | None = None
+    summaries: Callable[[str], None] = field(default=lambda line: None)
+
+    def __call__(self, event: Event) -> None:
+        """Take an event.
+
+        Parameters
+        ----------
+        event : Event
+        """
+        now = time.monotonic()
+        if isinstance(event, Began):
+            self.progress = Progress(event, now)
+        elif isinstance(event, Ended):
+            self.summaries(_summary(event, self.progress, now))
+        elif self.progress is not None:
+            self.progress = self.progress.after(event, now)
+
+    def __rich__(self) -> "RenderableType":
+        """The picture at this moment."""
+        return picture(self.progress, time.monotonic()) if self.progress else ""
+
+
+@contextmanager
+def watching(quiet: bool) -> Iterator[Watcher]:
+    """A watcher of events that suits stderr: a screen, lines, or nothing.
+
+    Parameters
+    ----------
+    quiet : bool
+    """
+    screen = console(sys.stderr)
+    if quiet:
+        yield lambda event: None
+    elif screen.is_terminal and not screen.is_dumb_terminal:
+        from rich.live import Live
+
+        picture_now = LiveScreen(summaries=screen.print)
+        with Live(picture_now, console=screen, transient=True, refresh_per_second=FRAMES_PER_SECOND):
+            yield picture_now
+    else:
+        narrate = narrator(quiet)
+        yield lambda event: narrate(line(event))
+
+
+def line(event: Event) -> str:
+    """An event in one line.
+
+    Parameters
+    ----------
+    event : Event
+    """
+    if isinstance(event, Began):
+        return (
+            f"{event.machine}: {event.n_cases:,} cases, {event.n_ratings:,} ratings, {PURPOSES[event.phase]}; "
+            f"at most {event.n_epochs} epochs" + (f", from epoch {event.first_epoch}" if event.first_epoch else "")
+        )
+    if isinstance(event, EpochEnded):
+        parts = [f"{event.machine} epoch {event.epoch}/{event.n_epochs}", f"{event.ratings_per_second:,.0f} ratings/s"]
+        if event.validation_rmse is not None:
+            parts.append(f"validation RMSE {event.validation_rmse:.4f} (best at epoch {event.best_epoch})")
+        if event.validation_log_loss is not None:
+            parts.append(f"log-loss {event.validation_log_loss:.4f}")
+        if event.free_energy_gap is not None:
+            parts.append(f"free-energy gap {event.free_energy_gap:.3f}")
+        return "  ".join(parts)
+    if isinstance(event, Saved):
+        return f"checkpoint {event.path} written at epoch {event.epoch} of {event.machine}"
+    if isinstance(event, Ended):
+        return _summary(event, None, 0.0)
+    return event.kind
+
+
+def picture(progress: Progress, now: float) -> "RenderableType":
+    """The screen of one machine's learning.
+
+    Parameters
+    ----------
+    progress : Progress
+    now : float
+        On the monotonic clock.
+    """
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+
+    began, done = progress.began, len(progress.epochs)
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold")
+    grid.add_column()
+    grid.add_row("machine", f"{began.machine}: {began.n_cases:,} cases, {began.n_ratings:,} ratings, "
+                            f"{PURPOSES[began.phase]}")  # fmt: skip
+    epoch = progress.epochs[-1].epoch if done else began.first_epoch
+    grid.add_row("epoch", f"{epoch} of at most {began.n_epochs}")
+    grid.add_row("", ProgressBar(total=began.n_epochs, completed=epoch, width=CURVE_COLUMNS))
+    left = progress.seconds_left(now)
+    waiting = "compiling and running the first epoch" if left is None else f"at most {duration(left)} left"
+    grid.add_row("time", f"{duration(now - progress.at)} gone, {waiting}")
+    for name, value in _measures(progress):
+        grid.add_row(name, value)
+    if progress.checkpoint:
+        grid.add_row("checkpoint", progress.checkpoint)
+    grid.add_row("", "Ctrl-C ends learning and keeps the best model so far")
+    return grid
+
+
+def _measures(progress: Progress) -> Iterator[tuple[str, str]]:
+    """Rows of what the epochs measured."""
+    if not progress.epochs:
+        return
+    last = progress.epochs[-1]
+    yield "speed", f"{last.ratings_per_second:,.0f} ratings/s"
+    curves = {
+        "validation RMSE": [epoch.validation_rmse for epoch in progress.epochs],
+        "log-loss": [epoch.validation_log_loss for epoch in progress.epochs],
+        "free-energy gap": [epoch.free_energy_gap for epoch in progress.epochs],
+    }
+    for name, values in curves.items():
+        known = [value for value in values if value is not None]
+        if known:
+            best = f" best at epoch {last.best_epoch}" if name == "validation RMSE" else ""
+            yield name, f"{known[-1]:.4f} {sparkline(known, CURVE_COLUMNS)}{best}"
+
+
+def _summary(event: Ended, progress: Progress | None, now: float) -> str:
+    text = f"{event.machine}: {event.reason} after {event.epoch} epochs, the best is epoch {event.best_epoch}"
+    if progress is not None:
+        rmse = next((e.validation_rmse for e in progress.epochs if e.epoch == event.best_epoch), None)
+        text += "" if rmse is None else f" (validation RMSE {rmse:.4f})"
+        text += f", {duration(now - progress.at)}"
+    return f"{text}; {event.advice}" if event.advice else text

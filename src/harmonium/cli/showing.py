@@ -1,0 +1,101 @@
+"""Recommendations, predictions and hidden units as tables."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from harmonium.cli.console import BAR_COLUMNS, bar, percent, print_markdown, print_table
+
+if TYPE_CHECKING:
+    from harmonium.evaluation.ratings import Evaluation
+    from harmonium.recommending.recommender import Explanation, Prediction, Recommendation, UnitDescription
+
+LEAST_REASON = 0.005  # a smaller change of a probability would read as +0 %
+
+
+def print_recommendations(found: Sequence["Recommendation"], why: Sequence["Explanation | None"]) -> None:
+    """Print a ranking, with the reasons where there are some.
+
+    Parameters
+    ----------
+    found : sequence of Recommendation
+    why : sequence of Explanation or None
+        Of each of them.
+    """
+    explained = any(why)
+    header = ["#", "Title", "Liking", "Expected", "Ratings", *(["Because of"] if explained else [])]
+    rows = (
+        [str(item.rank), item.title, percent(item.probability_of_liking), f"{item.rating:.1f}", f"{item.n_ratings:,}"]
+        + ([reasons_of(reason)] if reason else [])
+        for item, reason in zip(found, why)
+    )
+    print_table(header, rows, left=("Title", "Because of"))
+
+
+def reasons_of(why: "Explanation") -> str:
+    """The ratings that move the probability of liking, each with its part of it.
+
+    Parameters
+    ----------
+    why : Explanation
+    """
+    parts = [
+        f"{reason.title} {100 * reason.contribution:+.0f} %"
+        for reason in why.reasons
+        if abs(reason.contribution) >= LEAST_REASON
+    ]
+    return "; ".join(parts) or "no single rating"
+
+
+def print_prediction(item: "Prediction") -> None:
+    """Print a prediction with its distribution as bars.
+
+    Parameters
+    ----------
+    item : Prediction
+    """
+    longest = max(item.probabilities)
+    title = (
+        f"{item.title}: {item.rating:.2f} expected, {percent(item.probability_of_liking)} to like it "
+        f"({item.n_ratings:,} ratings)"
+    )
+    rows = (
+        [f"{level:g}", percent(p), bar(p / longest)] for level, p in zip(reversed(item.levels), reversed(item.probabilities))
+    )
+    print_table(("Rating", "Probability", " " * BAR_COLUMNS), rows, left=(" " * BAR_COLUMNS,), title=title)
+
+
+def print_unit(unit: "UnitDescription") -> None:
+    """Print both ends of a hidden unit.
+
+    Parameters
+    ----------
+    unit : UnitDescription
+    """
+    for name, end in (("likes turn it on", unit.positive), ("likes turn it off", unit.negative)):
+        rows = ((f"{weight:+.3f}", title, f"{n_ratings:,}") for _, title, weight, n_ratings in end)
+        print_table(("Weight", "Title", "Ratings"), rows, left=("Title",), title=f"unit {unit.unit}: {name}")
+
+
+def print_evaluation(found: "Evaluation", markdown: bool = False) -> None:
+    """Print the scores of a model and of the baselines, with standard errors.
+
+    Parameters
+    ----------
+    found : Evaluation
+    markdown : bool
+        Instead of aligned columns.
+    """
+    header = ("", "RMSE", "MAE", "Log-loss", "ECE", "Ratings")
+    scores = {"model": found.model, **found.baselines}
+    rows = [
+        (
+            name,
+            f"{score.rmse:.4f} ± {score.rmse_se:.4f}",
+            f"{score.mae:.4f} ± {score.mae_se:.4f}",
+            f"{score.log_loss:.4f} ± {score.log_loss_se:.4f}",
+            f"{score.ece:.4f}",
+            f"{score.n:,}",
+        )
+        for name, score in scores.items()
+    ]
+    (print_markdown if markdown else print_table)(header, rows, left=("",))

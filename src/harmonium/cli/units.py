@@ -1,0 +1,41 @@
+"""harmonium units."""
+
+from typing import Annotated
+
+import typer
+
+from harmonium.cli.console import print_json, print_table
+from harmonium.cli.options import Json, Model
+from harmonium.cli.showing import print_unit
+from harmonium.recommending.recommender import Recommender
+
+N_SHORT = 2  # items an end in the list of all units
+app = typer.Typer(add_completion=False)
+
+
+@app.command(epilog="Example: harmonium units films.harmonium --unit 7")
+def units(
+    model: Model,
+    unit: Annotated[int | None, typer.Option(metavar="J", help="One unit, counted from 0; all when not given.")] = None,
+    n: Annotated[int, typer.Option("-n", "--n", min=1, help="Items at each end of the one unit.")] = 8,
+    as_json: Json = False,
+) -> None:
+    """Show what the hidden units stand for.
+
+    Each unit has two ends: items whose likes turn it on, and items whose likes turn it off.
+    """
+    recommender = Recommender.load(model)
+    if unit is not None:
+        found = recommender.describe_unit(unit, n)
+        if as_json:
+            print_json(found)
+        else:
+            print_unit(found)
+        return
+    listed = [recommender.describe_unit(j, N_SHORT) for j in range(recommender.n_units)]
+    if as_json:
+        print_json(listed)
+        return
+    rows = ([str(one.unit), *("; ".join(title for _, title, *_ in end) for end in (one.positive, one.negative))] for one in listed)
+    ends = ("Likes turn it on", "Likes turn it off")
+    print_table(("Unit", *ends), rows, left=ends)
