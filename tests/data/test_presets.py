@@ -117,6 +117,4 @@ def test_names_and_paths_that_do_not_fit_are_named(tmp_path):
 
 def test_the_room_loads_no_table_library_before_it_is_needed():
     code = "import sys, harmonium.data; print({'polars', 'narwhals', 'pandas', 'torch'} & set(sys.modules))"
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
-    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"

@@ -46,9 +46,7 @@ def test_transposing_swaps_the_roles_and_twice_is_nothing(rows):
 @given(triples, st.data())
 def test_selecting_keeps_exactly_the_masked_entries_and_the_shape(rows, data):
     ratings = ratings_of(rows)
-    mask = np.array(
-        data.draw(st.lists(st.booleans(), min_size=len(ratings), max_size=len(ratings))), dtype=bool
-    )
+    mask = np.array(data.draw(st.lists(st.booleans(), min_size=len(ratings), max_size=len(ratings))), dtype=bool)
     part = ratings.select(mask)
     assert part.users is ratings.users and part.indptr.shape == ratings.indptr.shape
     assert as_dict(part) == {key: r for (key, r), keep in zip(as_dict(ratings).items(), mask) if keep}

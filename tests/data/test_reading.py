@@ -138,9 +138,7 @@ def test_a_missing_rating_is_an_error_or_seen_or_dropped(tmp_path):
 
 def test_duplicates_are_an_error_with_both_lines_or_follow_the_rule(tmp_path):
     path = written(tmp_path, "user,item,rating\n1,1,\n1,1,5\n2,1,4\n1,1,3\n")
-    with pytest.raises(
-        DataError, match=r"ratings.csv, line 5: user 1 and item 1 were .* ratings.csv, line 3; "
-    ):
+    with pytest.raises(DataError, match=r"ratings.csv, line 5: user 1 and item 1 were .* ratings.csv, line 3; "):
         read_ratings(path, missing="drop")
     assert read_ratings(path, missing="drop", duplicates="first").values().tolist() == [5, 4]
     assert read_ratings(path, missing="drop", duplicates="last").values().tolist() == [3, 4]

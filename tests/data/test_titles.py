@@ -100,9 +100,7 @@ def test_stored_arrays_give_the_same_titles():
         Titles.from_arrays({k: a for k, a in titles.to_arrays().items() if k != "year"}, titles.ids)
 
 
-CSV = (
-    'movieId,title,genres\n2,"Postman, The (Postino, Il) (1994)",Drama|Romance\n1,Amélie,(no genres listed)\n'
-)
+CSV = 'movieId,title,genres\n2,"Postman, The (Postino, Il) (1994)",Drama|Romance\n1,Amélie,(no genres listed)\n'
 U_ITEM = (
     f"1|Amélie|01-Jan-1995||url|{'|'.join('0' * 19)}\n"
     f"2|Postman, The (Postino, Il) (1994)|||url|{'|'.join('0' * 8 + '1' + '0' * 5 + '1' + '0' * 4)}\n"
@@ -125,9 +123,7 @@ U_ITEM = (
 def test_every_layout_gives_the_same_titles(tmp_path, name, content):
     path = tmp_path / name
     path.write_bytes(content)
-    expected = Titles.from_rows(
-        [1, 2], ["Amélie", "Postman, The (Postino, Il) (1994)"], [[], ["Drama", "Romance"]]
-    )
+    expected = Titles.from_rows([1, 2], ["Amélie", "Postman, The (Postino, Il) (1994)"], [[], ["Drama", "Romance"]])
     assert read_titles(path) == expected
 
 

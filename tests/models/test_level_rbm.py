@@ -123,8 +123,8 @@ def test_identity_features_are_the_machine_of_2007():
 
 
 def test_a_case_of_another_width_is_refused():
+    narrow = Ratings.from_arrays([0], [0], [0], Vocabulary.from_ids([0]), Vocabulary.from_ids(np.arange(2)), SCALE)
     with pytest.raises(DataError, match="2 columns of 3 levels, the machine 3 visible units"):
-        narrow = Ratings.from_arrays([0], [0], [0], Vocabulary.from_ids([0]), Vocabulary.from_ids(np.arange(2)), SCALE)
         level_rbm.hidden_mean(made(), narrow)
 
 

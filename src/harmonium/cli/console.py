@@ -81,7 +81,13 @@ def print_table(
     screen = console(sys.stdout)
     if title:
         screen.print(title, style="bold")
-    screen.print(table)
+    if screen.is_terminal:
+        screen.print(table)
+        return
+    with screen.capture() as lines:
+        screen.print(table)
+    for line in lines.get().splitlines():
+        print(line.rstrip())
 
 
 def print_markdown(header: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[str] = ()) -> None:
@@ -107,12 +113,12 @@ def bar(share: float) -> str:
     ----------
     share : float
     """
-    block = "█" if _has_blocks(sys.stdout) else "#"
+    block = "█" if has_blocks(sys.stdout) else "#"
     return block * round(BAR_COLUMNS * share)
 
 
 def sparkline(values: Sequence[float], columns: int) -> str:
-    """The last values as blocks between the lowest and the highest.
+    """The last values as blocks between the lowest and the highest; nothing where there are fewer than two.
 
     Parameters
     ----------
@@ -121,7 +127,7 @@ def sparkline(values: Sequence[float], columns: int) -> str:
         How many of them at most.
     """
     shown = [value for value in values if math.isfinite(value)][-columns:]
-    if len(shown) < 2 or not _has_blocks(sys.stderr):
+    if len(shown) < 2:
         return ""
     low, high = min(shown), max(shown)
     scale = (len(BLOCKS) - 1) / (high - low) if high > low else 0.0
@@ -150,15 +156,21 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _has_blocks(stream: TextIO) -> bool:
+def has_blocks(stream: TextIO) -> bool:
+    """Whether a stream's encoding has block characters.
+
+    Parameters
+    ----------
+    stream : text stream
+    """
     return (stream.encoding or "").lower().replace("-", "").startswith("utf")
 
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
-        value = asdict(value)
+        return _plain(asdict(value))
     if hasattr(value, "tolist"):  # an array or a number of NumPy
-        value = value.tolist()
+        return _plain(value.tolist())
     if isinstance(value, dict):
         return {str(name): _plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):

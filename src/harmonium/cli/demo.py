@@ -11,7 +11,7 @@ import typer
 from harmonium.cli.console import duration, narrator, print_json
 from harmonium.cli.learning import check_folder, learn
 from harmonium.cli.options import Json, Quiet, taking
-from harmonium.cli.settings import HELP, machine, setting_options
+from harmonium.cli.settings import machine, setting_options
 from harmonium.cli.showing import print_evaluation, print_recommendations, print_unit
 from harmonium.data import load, random_split
 from harmonium.errors import DataError
@@ -30,7 +30,9 @@ TASTES = {
     "Someone who likes romantic comedies": (
         "Notting Hill (1999)", "Sleepless in Seattle (1993)", "When Harry Met Sally... (1989)",
     ),
-    "Someone who likes animation": ("Toy Story (1995)", "Spirited Away (Sen to Chihiro no kamikakushi) (2001)", "Shrek (2001)"),
+    "Someone who likes animation": (
+        "Toy Story (1995)", "Spirited Away (Sen to Chihiro no kamikakushi) (2001)", "Shrek (2001)",
+    ),
 }  # fmt: skip
 app = typer.Typer(add_completion=False)
 
@@ -93,7 +95,7 @@ def demo(
 
 
 def _recommended(recommender: Recommender, liked: Sequence[str]) -> list[tuple[Recommendation, Explanation]]:
-    who = recommender.history({title: recommender.scale.maximum for title in liked})
+    who = recommender.history(dict.fromkeys(liked, recommender.scale.maximum))
     found = recommender.recommend(who, N_RECOMMENDED)
     return [(item, recommender.explain(who, item.item_id, N_REASONS)) for item in found]
 

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from harmonium.cli.console import print_json, print_table
+from harmonium.cli.console import print_json
 from harmonium.cli.options import Dislike, History, Json, Like, Model, Seen, User
+from harmonium.cli.showing import print_energy
 from harmonium.cli.taste import history_of
 from harmonium.recommending.recommender import Recommender
 
@@ -32,5 +33,5 @@ def energy(
     found = recommender.energy(history_of(recommender, like, dislike, seen, history, user))
     if as_json:
         print_json(found)
-        return
-    print(f"free energy: {found['free_energy']:.3f} nats")
+    else:
+        print_energy(found, n)

@@ -38,13 +38,14 @@ def evaluate(
     ] = None,
     protocol: Annotated[str, _of_learning(f"What is held out: {', '.join(PROTOCOLS)} (whole users).")] = PROTOCOLS[0],
     fraction: Annotated[
-        float | None, _of_learning("Share held out, under strong of the users; a tenth when not given, per-user a fifth.")
+        float | None,
+        _of_learning("Share held out, under strong of the users; a tenth, per-user a fifth, if not given."),
     ] = None,
     n: Annotated[int, _of_learning("Entries of each user that last-n holds out.", "--n", "-n")] = 1,
     seed: Annotated[int, _of_learning("Of the draw of what is held out.")] = 0,
     model: Annotated[Path | None, _of_model("The model file.")] = None,
     history: Annotated[Path | None, _of_model("Ratings that tell what is known of each user.")] = None,
-    test: Annotated[Path | None, _of_model("Ratings to predict; an error if the model learned from one of them.")] = None,
+    test: Annotated[Path | None, _of_model("Ratings to predict; none that the model learned from.")] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,

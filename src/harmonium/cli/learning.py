@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 from harmonium.cli.screen import watching
 from harmonium.data import Ratings
-from harmonium.errors import DataError, DivergenceError
+from harmonium.errors import DataError
 from harmonium.estimators.rating_rbm import RatingRBM
 from harmonium.events import Ended, Event
 
@@ -38,7 +39,7 @@ def learn(
     """
     interrupted = False
     with logging(log) as write, watching(quiet) as show:
-        events = machine.fitting(ratings, checkpoint=checkpoint, resume=resume)
+        events = cast(Generator[Event], machine.fitting(ratings, checkpoint=checkpoint, resume=resume))
         try:
             for event in events:
                 interrupted |= isinstance(event, Ended) and event.reason == "interrupted"
@@ -47,9 +48,6 @@ def learn(
         except KeyboardInterrupt:  # it came while an event was shown
             interrupted = True
             events.close()
-        except DivergenceError:
-            if not interrupted:
-                raise
     if machine.model_ is None:
         raise KeyboardInterrupt
     return interrupted

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from harmonium.cli.console import print_json
-from harmonium.cli.options import Count, Dislike, History, Json, Like, Model, Quiet, Seen, User
+from harmonium.cli.options import Count, Dislike, History, Json, Like, Model, Seen, User
 from harmonium.cli.showing import print_recommendations
 from harmonium.cli.taste import history_of, items_of
 from harmonium.recommending.recommender import Recommender
@@ -52,6 +52,8 @@ def recommend(
     )
     why = [recommender.explain(who, item.item_id, N_REASONS) if explain else None for item in found]
     if as_json:
-        print_json([asdict(item) | ({"explanation": asdict(reason)} if reason else {}) for item, reason in zip(found, why)])
+        print_json(
+            [asdict(item) | ({"explanation": asdict(reason)} if reason else {}) for item, reason in zip(found, why)]
+        )
     else:
         print_recommendations(found, why)

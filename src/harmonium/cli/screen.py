@@ -4,10 +4,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harmonium.cli.console import console, duration, narrator, sparkline
+from harmonium.cli.console import console, duration, has_blocks, narrator, sparkline
 from harmonium.events import Began, Ended, EpochEnded, Event, Saved
 
 if TYPE_CHECKING:
@@ -73,10 +73,20 @@ class Progress:
 
 @dataclass
 class LiveScreen:
-    """Draws the machine that learns; a callable for events, and a renderable that Rich asks for again and again."""
+    """Draws the machine that learns; a callable for events, and a renderable that Rich asks for again and again.
 
+    Parameters
+    ----------
+    summarise : callable
+        Takes a line when a machine has learned.
+    curves : bool
+        Whether the terminal can show them.
+    progress : Progress, optional
+    """
+
+    summarise: Callable[[str], None]
+    curves: bool
     progress: Progress | None = None
-    summaries: Callable[[str], None] = field(default=lambda line: None)
 
     def __call__(self, event: Event) -> None:
         """Take an event.
@@ -89,13 +99,13 @@ class LiveScreen:
         if isinstance(event, Began):
             self.progress = Progress(event, now)
         elif isinstance(event, Ended):
-            self.summaries(_summary(event, self.progress, now))
+            self.summarise(_summary(event, self.progress, now))
         elif self.progress is not None:
             self.progress = self.progress.after(event, now)
 
     def __rich__(self) -> "RenderableType":
         """The picture at this moment."""
-        return picture(self.progress, time.monotonic()) if self.progress else ""
+        return picture(self.progress, time.monotonic(), self.curves) if self.progress else ""
 
 
 @contextmanager
@@ -112,7 +122,7 @@ def watching(quiet: bool) -> Iterator[Watcher]:
     elif screen.is_terminal and not screen.is_dumb_terminal:
         from rich.live import Live
 
-        picture_now = LiveScreen(summaries=screen.print)
+        picture_now = LiveScreen(screen.print, has_blocks(sys.stderr))
         with Live(picture_now, console=screen, transient=True, refresh_per_second=FRAMES_PER_SECOND):
             yield picture_now
     else:
@@ -148,7 +158,7 @@ def line(event: Event) -> str:
     return event.kind
 
 
-def picture(progress: Progress, now: float) -> "RenderableType":
+def picture(progress: Progress, now: float, curves: bool) -> "RenderableType":
     """The screen of one machine's learning.
 
     Parameters
@@ -156,6 +166,8 @@ def picture(progress: Progress, now: float) -> "RenderableType":
     progress : Progress
     now : float
         On the monotonic clock.
+    curves : bool
+        Whether to draw how the measures went.
     """
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -172,7 +184,7 @@ def picture(progress: Progress, now: float) -> "RenderableType":
     left = progress.seconds_left(now)
     waiting = "compiling and running the first epoch" if left is None else f"at most {duration(left)} left"
     grid.add_row("time", f"{duration(now - progress.at)} gone, {waiting}")
-    for name, value in _measures(progress):
+    for name, value in _measures(progress, curves):
         grid.add_row(name, value)
     if progress.checkpoint:
         grid.add_row("checkpoint", progress.checkpoint)
@@ -180,22 +192,23 @@ def picture(progress: Progress, now: float) -> "RenderableType":
     return grid
 
 
-def _measures(progress: Progress) -> Iterator[tuple[str, str]]:
+def _measures(progress: Progress, curves: bool) -> Iterator[tuple[str, str]]:
     """Rows of what the epochs measured."""
     if not progress.epochs:
         return
     last = progress.epochs[-1]
     yield "speed", f"{last.ratings_per_second:,.0f} ratings/s"
-    curves = {
+    measured = {
         "validation RMSE": [epoch.validation_rmse for epoch in progress.epochs],
         "log-loss": [epoch.validation_log_loss for epoch in progress.epochs],
         "free-energy gap": [epoch.free_energy_gap for epoch in progress.epochs],
     }
-    for name, values in curves.items():
+    for name, values in measured.items():
         known = [value for value in values if value is not None]
         if known:
-            best = f" best at epoch {last.best_epoch}" if name == "validation RMSE" else ""
-            yield name, f"{known[-1]:.4f} {sparkline(known, CURVE_COLUMNS)}{best}"
+            curve = f"  {sparkline(known, CURVE_COLUMNS)}" if curves else ""
+            best = f"  best at epoch {last.best_epoch}" if name == "validation RMSE" else ""
+            yield name, f"{known[-1]:.4f}{curve}{best}"
 
 
 def _summary(event: Ended, progress: Progress | None, now: float) -> str:

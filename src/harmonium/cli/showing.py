@@ -1,9 +1,9 @@
 """Recommendations, predictions and hidden units as tables."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from harmonium.cli.console import BAR_COLUMNS, bar, percent, print_markdown, print_table
+from harmonium.cli.console import bar, percent, print_markdown, print_table
 
 if TYPE_CHECKING:
     from harmonium.evaluation.ratings import Evaluation
@@ -59,9 +59,22 @@ def print_prediction(item: "Prediction") -> None:
         f"({item.n_ratings:,} ratings)"
     )
     rows = (
-        [f"{level:g}", percent(p), bar(p / longest)] for level, p in zip(reversed(item.levels), reversed(item.probabilities))
+        [f"{level:g}", percent(p), bar(p / longest)]
+        for level, p in zip(reversed(item.levels), reversed(item.probabilities))
     )
-    print_table(("Rating", "Probability", " " * BAR_COLUMNS), rows, left=(" " * BAR_COLUMNS,), title=title)
+    print_table(("Rating", "Probability", ""), rows, left=("",), title=title)
+
+
+def print_similar(found: Sequence[Any]) -> None:
+    """Print the items most like another.
+
+    Parameters
+    ----------
+    found : sequence of records
+        From `Recommender.similar_items`.
+    """
+    rows = ([str(k), item.title, f"{item.similarity:.3f}", f"{item.n_ratings:,}"] for k, item in enumerate(found, 1))
+    print_table(("#", "Title", "Similarity", "Ratings"), rows, left=("Title",))
 
 
 def print_unit(unit: "UnitDescription") -> None:
@@ -99,3 +112,26 @@ def print_evaluation(found: "Evaluation", markdown: bool = False) -> None:
         for name, score in scores.items()
     ]
     (print_markdown if markdown else print_table)(header, rows, left=("",))
+
+
+def print_energy(found: Mapping[str, Any], n: int) -> None:
+    """Print what a history weighs, what each rating adds, and the hidden units it turns on most.
+
+    Parameters
+    ----------
+    found : mapping
+        From `Recommender.energy`.
+    n : int
+        How many units.
+    """
+    each, hidden = found["free_energy_per_rating"], found["hidden"]
+    print(f"free energy {found['free_energy']:.3f} nats, {each:.3f} a rating")
+    rows = ((one["title"], _rating(one["rating"]), f"{one['free_energy']:+.3f}") for one in found["ratings"])
+    print_table(("Item", "Rating", "Adds"), rows, left=("Item",))
+    print(f"\n{sum(h > 0.5 for h in hidden)} of {len(hidden)} hidden units are more on than off; the most:")
+    most = sorted(range(len(hidden)), key=lambda j: -hidden[j])[:n]
+    print_table(("Unit", "On", ""), ([str(j), percent(hidden[j]), bar(hidden[j])] for j in most), left=("",))
+
+
+def _rating(value: float | None) -> str:
+    return "seen" if value is None else f"{value:g}"

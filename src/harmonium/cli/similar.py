@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from harmonium.cli.console import print_json, print_table
+from harmonium.cli.console import print_json
 from harmonium.cli.options import Count, Json, Model
+from harmonium.cli.showing import print_similar
 from harmonium.cli.taste import item_of
 from harmonium.recommending.recommender import Recommender
 
@@ -27,4 +28,5 @@ def similar(
     found = recommender.similar_items(item_of(recommender, item), n)
     if as_json:
         print_json(found)
-        return
+    else:
+        print_similar(found)

@@ -23,7 +23,8 @@ def train(
     source: Source,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The model file to write.")],
     titles: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Titles, years and genres of the items, as MovieLens' movies.csv.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Titles, years and genres of the items, as MovieLens' movies.csv."),
     ] = None,
     checkpoint: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write one here from time to time, for --resume.")

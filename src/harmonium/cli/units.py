@@ -1,5 +1,6 @@
 """harmonium units."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -36,6 +37,10 @@ def units(
     if as_json:
         print_json(listed)
         return
-    rows = ([str(one.unit), *("; ".join(title for _, title, *_ in end) for end in (one.positive, one.negative))] for one in listed)
+    rows = ((str(one.unit), _titles(one.positive), _titles(one.negative)) for one in listed)
     ends = ("Likes turn it on", "Likes turn it off")
     print_table(("Unit", *ends), rows, left=ends)
+
+
+def _titles(end: Sequence[tuple]) -> str:
+    return "; ".join(title for _, title, *_ in end)

@@ -1,13 +1,15 @@
 """The rating machine as an estimator."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
+from harmonium import storage
 from harmonium.data import Ratings
+from harmonium.data.sketch import PairSketch
 from harmonium.errors import DataError, ModelFileError, SettingError
 from harmonium.estimators.base import Estimator
 from harmonium.events import Event
@@ -71,6 +73,8 @@ class RatingRBM(Estimator):
         The fitted record.
     history_ : list of Event
         What happened during the last fit.
+    learned_from_ : PairSketch
+        Which (user, item) pairs the model learned from, so that an evaluation can refuse them.
 
     Examples
     --------
@@ -132,6 +136,7 @@ class RatingRBM(Estimator):
         self.fold_in_bias_penalty = fold_in_bias_penalty
         self.random_state = random_state
         self.model_: RatingModel | None = None
+        self.learned_from_: PairSketch | None = None
         self.history_: list[Event] = []
 
     def fit(
@@ -175,9 +180,15 @@ class RatingRBM(Estimator):
             The checkpoint belongs to another fit.
         """
         watchers = [watch] if callable(watch) else list(watch)
-        for event in self.fitting(ratings, validation=validation, checkpoint=checkpoint, resume=resume):
-            for watcher in watchers:
-                watcher(event)
+        run = self.fitting(ratings, validation=validation, checkpoint=checkpoint, resume=resume)
+        try:
+            for event in run:
+                for watcher in watchers:
+                    watcher(event)
+        except KeyboardInterrupt:  # it came while a watcher was at work
+            run.close()
+            if self.model_ is None:
+                raise
         return self
 
     def fitting(
@@ -188,7 +199,7 @@ class RatingRBM(Estimator):
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
         warm: bool = False,
-    ) -> Iterator[Event]:
+    ) -> Generator[Event, None, None]:
         """Learn, event by event; whenever it ends, `model_` holds the best model so far.
 
         Parameters
@@ -218,11 +229,12 @@ class RatingRBM(Estimator):
                 self.history_.append(event)
                 yield event
         except KeyboardInterrupt:
-            pass  # it came between two epochs; what was learnt stays
+            fit.reason = "interrupted"  # it came between two epochs; what was learnt stays
         finally:
             if fit.chosen or fit.final:
-                self.model_ = fit.model()
-        self.model_ = fit.model()
+                self.model_, self.learned_from_ = fit.model(), PairSketch.of(ratings)
+        if fit.reason == "interrupted" and not (fit.chosen or fit.final):
+            raise KeyboardInterrupt
 
     def partial_fit(self, ratings: Ratings, y: None = None, *, n_epochs: int = 5) -> "RatingRBM":
         """Learn on from the fitted model, with ratings that have come since.
@@ -246,15 +258,34 @@ class RatingRBM(Estimator):
             return self.fit(ratings)
         _check_shape(self.model_, ratings)
         check_count("n_epochs", n_epochs, 1, 1_000_000)
-        blend, settings = self.model_.blend, self.get_params()
+        blends, settings = self.model_.blends, self.get_params()
         try:
             self.set_params(n_epochs=n_epochs, validation_fraction=0.0)
             for _ in self.fitting(ratings, warm=True):
                 pass
         finally:
             self.set_params(**settings)
-        self.model_ = rating_model.with_blend(self.model_, blend)
+        self.model_ = rating_model.with_blends(self.model_, blends)
         return self
+
+    def only(self, cases: str) -> "RatingRBM":
+        """Return a fitted estimator of one of the machines alone, with its own calibration.
+
+        Parameters
+        ----------
+        cases : str
+            "users", "items", or "both" for a copy.
+
+        Raises
+        ------
+        SettingError
+            There is no such machine in this model.
+        """
+        model = self.fitted_model
+        check_choice("cases", cases, tuple(MACHINES) if model.cases == "both" else (model.cases,))
+        part = RatingRBM(**(self.get_params() | {"cases": cases}))
+        part.model_, part.learned_from_ = rating_model.only(model, cases), self.learned_from_
+        return part
 
     def _learning(self) -> Learning:
         return Learning(**{name: getattr(self, name) for name in SETTING_NAMES})
@@ -295,7 +326,7 @@ class RatingRBM(Estimator):
         -------
         float32 array, (n_pairs, n_levels)
         """
-        return rating_model.probabilities(self._fitted("model_"), history, where)
+        return rating_model.probabilities(self.fitted_model, history, where)
 
     def predict(self, history: Ratings, where: Ratings) -> npt.NDArray[np.float64]:
         """Expected rating at (user, item) pairs, in the ratings' own unit.
@@ -309,7 +340,7 @@ class RatingRBM(Estimator):
         -------
         float64 array, (n_pairs,)
         """
-        return self.predict_proba(history, where) @ self._fitted("model_").values
+        return self.predict_proba(history, where) @ self.fitted_model.values
 
     def probability_of_at_least(self, level: float, history: Ratings, where: Ratings) -> Floats:
         """Probability that the rating is a given one or higher.
@@ -325,7 +356,7 @@ class RatingRBM(Estimator):
         -------
         float array, (n_pairs,)
         """
-        enough = self._fitted("model_").values >= level
+        enough = self.fitted_model.values >= level
         return self.predict_proba(history, where)[:, enough].sum(axis=1)
 
     def person(self, item: Ints, level: npt.NDArray[np.uint8]) -> Person:
@@ -338,7 +369,7 @@ class RatingRBM(Estimator):
         level : uint8 array, (n,)
             Level codes, or UNRATED.
         """
-        return rating_model.person(self._fitted("model_"), np.asarray(item), np.asarray(level, np.uint8))
+        return rating_model.person(self.fitted_model, np.asarray(item), np.asarray(level, np.uint8))
 
     def person_probabilities(self, who: Person, item: Ints | None = None) -> Floats:
         """Probability of each level that a person would give items: (n, n_levels).
@@ -349,7 +380,7 @@ class RatingRBM(Estimator):
         item : int array, (n,), optional
             All items when None.
         """
-        return rating_model.person_probabilities(self._fitted("model_"), who, item)
+        return rating_model.person_probabilities(self.fitted_model, who, item)
 
     def transform(self, history: Ratings) -> Floats:
         """Hidden means of users, P(h = 1 | history), in the users machine: (n_users, n_hidden).
@@ -358,7 +389,7 @@ class RatingRBM(Estimator):
         ----------
         history : Ratings
         """
-        return level_rbm.hidden_mean(self._users_machine(), history)
+        return level_rbm.hidden_mean(self.users_machine, history)
 
     def free_energy(self, history: Ratings) -> npt.NDArray[np.float64]:
         """Free energy of users in the users machine, in nats; lower is more probable: (n_users,).
@@ -367,7 +398,7 @@ class RatingRBM(Estimator):
         ----------
         history : Ratings
         """
-        return level_rbm.free_energy(self._users_machine(), history)
+        return level_rbm.free_energy(self.users_machine, history)
 
     def energy(self, history: Ratings, h: Floats) -> npt.NDArray[np.float64]:
         """Joint energy of users and hidden states in the users machine, in nats: (n_users,).
@@ -377,10 +408,17 @@ class RatingRBM(Estimator):
         history : Ratings
         h : floats, (n_users, n_hidden)
         """
-        return level_rbm.energy(self._users_machine(), history, h)
+        return level_rbm.energy(self.users_machine, history, h)
 
-    def _users_machine(self) -> level_rbm.LevelRBM:
-        users = self._fitted("model_").users
+    @property
+    def fitted_model(self) -> RatingModel:
+        """The fitted record; NotFittedError before `fit`."""
+        return self._fitted("model_")
+
+    @property
+    def users_machine(self) -> level_rbm.LevelRBM:
+        """The machine whose cases are users; SettingError where there is none."""
+        users = self.fitted_model.users
         if users is None:
             raise SettingError("cases='items' has no machine whose cases are users; fit with cases='users' or 'both'")
         return users
@@ -402,7 +440,7 @@ def to_parts(machine: RatingRBM) -> tuple[dict[str, Any], dict[str, npt.NDArray]
     ----------
     machine : RatingRBM
     """
-    model: RatingModel = machine._fitted("model_")
+    model: RatingModel = machine.fitted_model
     settings = machine.get_params()
     if not isinstance(settings["features"], str):
         settings["features"] = np.asarray(settings["features"]).tolist()
@@ -417,10 +455,12 @@ def to_parts(machine: RatingRBM) -> tuple[dict[str, Any], dict[str, npt.NDArray]
         if rbm is not None:
             arrays |= {f"{name}.W": rbm.W, f"{name}.b": rbm.b, f"{name}.c": rbm.c, f"{name}.phi": rbm.phi}
     if model.items is not None:
-        arrays |= {"items.field": model.items.field, "items.history_key": model.items.history_key}
+        arrays |= {"items.hidden": model.items.hidden, "items.history_key": model.items.history_key}
         arrays |= {"items.prior_bias": model.items.prior_bias}
     penalties = None if model.items is None else [model.items.weight_penalty, model.items.bias_penalty]
-    return {"settings": settings, "blend": model.blend, "penalties": penalties}, arrays
+    if machine.learned_from_ is not None:
+        arrays |= storage.prefixed("learned_from.", machine.learned_from_.to_arrays())
+    return {"settings": settings, "blends": model.blends, "penalties": penalties}, arrays
 
 
 def from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray]) -> RatingRBM:
@@ -445,14 +485,18 @@ def from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray]) -> Rating
         }
         items = None
         if "items" in sides:
-            kept = (arrays[f"items.{part}"] for part in ("field", "prior_bias", "history_key"))
+            kept = (arrays[f"items.{part}"] for part in ("hidden", "prior_bias", "history_key"))
             items = ItemsSide(sides["items"], *kept, *header["penalties"])
         machine.model_ = RatingModel(
             sides.get("users"),
             items,
-            Blend(*map(tuple, header["blend"])),
+            {name: Blend(*map(tuple, blend)) for name, blend in header["blends"].items()},
             *(arrays[part] for part in ("values", "n_item_ratings", "level_counts")),
         )
+        sketch = {
+            name.removeprefix("learned_from."): a for name, a in arrays.items() if name.startswith("learned_from.")
+        }
+        machine.learned_from_ = PairSketch.from_arrays(sketch) if sketch else None
     except (KeyError, TypeError) as error:
         raise ModelFileError(f"the model file is incomplete: {error}") from error
     return machine

@@ -10,7 +10,6 @@ from typing import NamedTuple, final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 
 from harmonium.conventions import UNRATED
 from harmonium.data import Ratings
@@ -22,9 +21,10 @@ from harmonium.units import bernoulli, levels
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
-FOLD_IN_STEPS = 200  # L-BFGS iterations at most; a few dozen are usual
+FOLD_IN_STEPS = 50  # Newton steps at most; half a dozen are usual
+SMALLEST_STEP = 1e-6  # of step halving; also what keeps an unpenalised problem solvable
 LARGEST_LOG = 3.0  # sharpness stays within e^-3 and e^3, whatever the evidence
-FOLD_IN_TOLERANCE = 1e-5  # on the gradient, in nats
+FOLD_IN_TOLERANCE = 1e-3  # on the gradient, in nats
 
 
 class Person(NamedTuple):
@@ -76,8 +76,8 @@ class ItemsSide:
     ----------
     rbm : LevelRBM
         Its visible units are the training users.
-    field : float32 array, (n_items, n_hidden)
-        Hidden fields of the items given their training ratings.
+    hidden : float32 array, (n_items, n_hidden)
+        Hidden means of the items given their training ratings.
     prior_bias : float32 array, (n_levels,)
         Level biases that a new person starts from.
     history_key : uint64 array, (n_users,)
@@ -87,16 +87,11 @@ class ItemsSide:
     """
 
     rbm: LevelRBM
-    field: Floats
+    hidden: Floats
     prior_bias: Floats
     history_key: npt.NDArray[np.uint64]
     weight_penalty: float
     bias_penalty: float
-
-    @property
-    def hidden(self) -> Floats:
-        """Hidden means of the items, (n_items, n_hidden)."""
-        return bernoulli.mean(self.field)
 
 
 @final
@@ -110,7 +105,8 @@ class RatingModel:
         The machine whose cases are users.
     items : ItemsSide or None
         The machine whose cases are items.
-    blend : Blend
+    blends : dict of Blend
+        By which machines take part: "users", "items", "both".
     values : float64 array, (n_levels,)
         What each level is worth.
     n_item_ratings : int64 array, (n_items,)
@@ -121,10 +117,22 @@ class RatingModel:
 
     users: LevelRBM | None
     items: ItemsSide | None
-    blend: Blend
+    blends: dict[str, Blend]
     values: npt.NDArray[np.float64]
     n_item_ratings: npt.NDArray[np.int64]
     level_counts: npt.NDArray[np.int64]
+
+    @property
+    def cases(self) -> str:
+        """Which machines there are: "users", "items" or "both"."""
+        if self.users is not None and self.items is not None:
+            return "both"
+        return "items" if self.users is None else "users"
+
+    @property
+    def blend(self) -> Blend:
+        """How the machines that there are become one distribution."""
+        return self.blends.get(self.cases, Blend())
 
     @property
     def n_items(self) -> int:
@@ -144,8 +152,8 @@ def items_side(rbm: LevelRBM, ratings: Ratings, weight_penalty: float, bias_pena
     """
     counts = np.bincount(ratings.level[ratings.level != UNRATED], minlength=rbm.n_levels) + level_rbm.SMOOTHING
     prior = np.log(counts / counts.sum()).astype(np.float32)
-    field = level_rbm.hidden_field(rbm, ratings.transposed())
-    return ItemsSide(rbm, field, prior, history_keys(ratings), weight_penalty, bias_penalty)
+    hidden = level_rbm.hidden_mean(rbm, ratings.transposed())
+    return ItemsSide(rbm, hidden, prior, history_keys(ratings), weight_penalty, bias_penalty)
 
 
 def history_keys(ratings: Ratings) -> npt.NDArray[np.uint64]:
@@ -169,8 +177,8 @@ def person(model: RatingModel, item: Ints, level: npt.NDArray[np.uint8]) -> Pers
 
     Notes
     -----
-    NumPy and SciPy only, safe in any number of threads. Users machine: one sum of n rows. Items machine: L-BFGS on
-    a convex problem of n terms.
+    NumPy only, safe in any number of threads. Users machine: one sum of n rows. Items machine: half a dozen Newton
+    steps on a convex problem of n terms in min(n, n_hidden) weights a feature.
     """
     hidden = unit = None
     if model.users is not None:
@@ -178,7 +186,7 @@ def person(model: RatingModel, item: Ints, level: npt.NDArray[np.uint8]) -> Pers
     rated = level != UNRATED
     if model.items is not None:
         side = model.items
-        g = bernoulli.mean(side.field[item[rated]])
+        g = side.hidden[item[rated]]
         unit = fold_in_unit(g, level[rated], side.rbm.phi, side.prior_bias, side.weight_penalty, side.bias_penalty)
     return Person(hidden, unit, int(rated.sum()))
 
@@ -225,26 +233,79 @@ def fold_in_unit(
     n, (n_levels, n_features) = len(level), phi.shape
     if n == 0:
         return np.zeros((n_features, g.shape[1]), np.float32), prior_bias.astype(np.float32)
-    free = phi[:, 1:] if level_rbm.is_conditional(phi) else phi
-    g64, phi64, prior = g.astype(np.float64), free.astype(np.float64), prior_bias.astype(np.float64)
-    n_free, ridge = free.shape[1], n * weight_penalty
-    data = np.eye(n_levels)[level]
-
-    def objective(parameters: Floats) -> tuple[float, Floats]:
-        W, b = parameters[:-n_levels].reshape(n_free, -1), parameters[-n_levels:]
-        x = b + (g64 @ W.T) @ phi64.T
-        residual = levels.mean(x) - data
-        loss = (levels.log_partition(x) - (x * data).sum(axis=1)).sum()
-        loss += 0.5 * ridge * (W * W).sum() + 0.5 * bias_penalty * ((b - prior) ** 2).sum()
-        dW = (residual @ phi64).T @ g64 + ridge * W
-        return loss, np.concatenate((dW.ravel(), residual.sum(axis=0) + bias_penalty * (b - prior)))
-
-    start = np.concatenate((np.zeros(n_free * g.shape[1]), prior))
-    options = {"maxiter": FOLD_IN_STEPS, "gtol": FOLD_IN_TOLERANCE}
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options).x
+    free = (phi[:, 1:] if level_rbm.is_conditional(phi) else phi).astype(np.float64)  # (n_levels, n_free)
+    basis, rows = _row_space(g.astype(np.float64))
+    problem = _UnitProblem(
+        rows, np.eye(n_levels)[level], free, prior_bias.astype(np.float64), n * weight_penalty, bias_penalty
+    )
+    u, b = problem.solve()
     W = np.zeros((n_features, g.shape[1]), np.float32)
-    W[n_features - n_free :] = found[:-n_levels].reshape(n_free, -1)
-    return W, found[-n_levels:].astype(np.float32)
+    W[n_features - free.shape[1] :] = u @ basis.T
+    return W, b.astype(np.float32)
+
+
+def _row_space(g: Floats) -> tuple[Floats, Floats]:
+    """Orthonormal basis (n_hidden, r) of the rows of g, and the rows in it (n, r): where a unit's weights lie."""
+    if len(g) >= g.shape[1]:
+        return np.eye(g.shape[1]), g
+    basis, triangle = np.linalg.qr(g.T)
+    return basis, triangle.T
+
+
+class _UnitProblem(NamedTuple):
+    """The convex problem of `fold_in_unit`, solved by Newton's method with step halving."""
+
+    rows: Floats  # (n, r)
+    data: Floats  # (n, n_levels), one-hot
+    phi: Floats  # (n_levels, n_free)
+    prior: Floats  # (n_levels,)
+    ridge: float
+    bias_penalty: float
+
+    def solve(self) -> tuple[Floats, Floats]:
+        """Weights (n_free, r) and biases (n_levels,)."""
+        u, b = np.zeros((self.phi.shape[1], self.rows.shape[1])), self.prior.copy()
+        loss, p = self.loss(u, b)
+        for _ in range(FOLD_IN_STEPS):
+            gradient = self.gradient(u, b, p)
+            if np.abs(gradient).max() < FOLD_IN_TOLERANCE:
+                break
+            step, size = np.linalg.solve(self.hessian(p), gradient), 1.0
+            du, db = step[: u.size].reshape(u.shape), step[u.size :]
+            while True:
+                trial, p_trial = self.loss(u - size * du, b - size * db)
+                if trial <= loss or size < SMALLEST_STEP:
+                    break
+                size *= 0.5
+            u, b, loss, p = u - size * du, b - size * db, trial, p_trial
+        return u, b
+
+    def loss(self, u: Floats, b: Floats) -> tuple[float, Floats]:
+        """Objective, and the level probabilities (n, n_levels)."""
+        x = b + (self.rows @ u.T) @ self.phi.T
+        fit = (levels.log_partition(x) - (x * self.data).sum(axis=1)).sum()
+        penalty = 0.5 * self.ridge * (u * u).sum() + 0.5 * self.bias_penalty * ((b - self.prior) ** 2).sum()
+        return float(fit + penalty), levels.mean(x)
+
+    def gradient(self, u: Floats, b: Floats, p: Floats) -> Floats:
+        residual = p - self.data
+        du = (residual @ self.phi).T @ self.rows + self.ridge * u
+        return np.concatenate((du.ravel(), residual.sum(axis=0) + self.bias_penalty * (b - self.prior)))
+
+    def hessian(self, p: Floats) -> Floats:
+        n_free, r, n_levels = self.phi.shape[1], self.rows.shape[1], p.shape[1]
+        mean = p @ self.phi  # (n, n_free)
+        out = np.zeros((n_free * r + n_levels,) * 2)
+        for f in range(n_free):
+            mine = slice(f * r, (f + 1) * r)
+            for other in range(n_free):
+                covariance = p @ (self.phi[:, f] * self.phi[:, other]) - mean[:, f] * mean[:, other]
+                out[mine, other * r : (other + 1) * r] = self.rows.T @ (self.rows * covariance[:, None])
+            cross = self.rows.T @ (p * (self.phi[:, f] - mean[:, f : f + 1]))  # (r, n_levels)
+            out[mine, n_free * r :], out[n_free * r :, mine] = cross, cross.T
+        out[n_free * r :, n_free * r :] = np.diag(p.sum(axis=0)) - p.T @ p
+        out.flat[:: len(out) + 1] += np.repeat((self.ridge, self.bias_penalty), (n_free * r, n_levels)) + SMALLEST_STEP
+        return out
 
 
 def person_probabilities(model: RatingModel, who: Person, item: Ints | None = None) -> Floats:
@@ -266,12 +327,28 @@ def person_probabilities(model: RatingModel, who: Person, item: Ints | None = No
         by_user = level_rbm.case_probabilities(model.users, who.hidden, item)
     if model.items is not None and who.unit is not None:
         W, b = who.unit
-        field = model.items.field if item is None else model.items.field[item]
+        hidden = model.items.hidden if item is None else model.items.hidden[item]
         first = 1 if model.items.rbm.conditional else 0
-        z = bernoulli.mean(field) @ W[first:].T  # (n, n_features)
+        z = hidden @ W[first:].T  # (n, n_features)
         by_item = levels.mean(b + z @ model.items.rbm.phi[:, first:].T)
     n_item = model.n_item_ratings if item is None else model.n_item_ratings[item]
     return blended(model, by_user, by_item, who.n_rated, n_item)
+
+
+def person_tail(model: RatingModel, who: Person, chosen: npt.NDArray[np.bool_]) -> Floats:
+    """Probability that this person's rating is one of some levels, for every item.
+
+    Parameters
+    ----------
+    model : RatingModel
+    who : Person
+    chosen : bool array, (n_levels,)
+
+    Returns
+    -------
+    float32 array, (n_items,)
+    """
+    return person_probabilities(model, who) @ chosen.astype(np.float32)
 
 
 def blended(
@@ -371,6 +448,13 @@ def n_rated(ratings: Ratings) -> npt.NDArray[np.float64]:
     return np.bincount(ratings.user_of(), weights=ratings.level != UNRATED, minlength=ratings.n_users)
 
 
-def with_blend(model: RatingModel, blend: Blend) -> RatingModel:
-    """Return the model with another blend."""
-    return replace(model, blend=blend)
+def only(model: RatingModel, cases: str) -> RatingModel:
+    """Return the part of the model whose cases are "users" or "items"; "both" is the model itself."""
+    if cases == "users":
+        return replace(model, items=None)
+    return replace(model, users=None) if cases == "items" else model
+
+
+def with_blends(model: RatingModel, blends: dict[str, Blend]) -> RatingModel:
+    """Return the model with other blends."""
+    return replace(model, blends=blends)

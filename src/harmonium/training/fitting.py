@@ -27,6 +27,7 @@ from harmonium.training.settings import Learning
 from harmonium.training.validation import Scorer, fit_blend
 
 CHECKPOINT = "checkpoint"
+MOST_TO_CALIBRATE = 50_000  # validation ratings: more would not move a dozen numbers
 SAVE_EVERY = 20.0  # seconds between checkpoints
 MACHINES = {"users": ("users",), "items": ("items",), "both": ("users", "items")}
 
@@ -89,9 +90,10 @@ class Fit:
         self.chosen: dict[str, LevelRBM] = {}  # best machines of the choosing stages
         self.final: dict[str, LevelRBM] = {}
         self.epochs: dict[str, int] = {}
-        self.blend = Blend()
+        self.done: list[tuple[str, str]] = []
+        self.blends: dict[str, Blend] = {}
         self.reason, self._advice = "finished", ""
-        self._resumed: tuple[tuple[str, str], states.State] | None = None
+        self._resumed: states.State | None = None
         self._saved_at = time.monotonic()
 
     @property
@@ -115,37 +117,48 @@ class Fit:
             Learning diverged before any epoch ended well.
         """
         for stage in self.stages:
-            if stage[0] in (self.final if stage[1] == "final" else self.chosen):
-                continue
-            yield from self._run(stage, checkpoint)
+            if stage not in self.done:
+                yield from self._run(stage, checkpoint)
             if self.reason in ("interrupted", "diverged"):
                 break
-            if stage[1] == "choose" and set(self.chosen) == set(MACHINES[self.plan.cases]):
-                self.blend = self._fit_blend()
+            if stage == self._last_choice and not self.blends:
+                self.blends = self._fit_blends()
         if not self.chosen and not self.final and self.reason == "diverged":
             raise DivergenceError(f"learning diverged in the first epoch: {self._advice}")
+
+    @property
+    def _last_choice(self) -> tuple[str, str]:
+        return MACHINES[self.plan.cases][-1], "choose"
 
     def _run(self, stage: tuple[str, str], checkpoint: str | os.PathLike[str] | None) -> Iterator[Event]:
         machine, phase = stage
         cases = _as_cases(self._training(phase), machine)
         learning = self._learning(machine, phase)
-        if self._resumed and self._resumed[0] == stage:
-            state = self._resumed[1]
-        else:
-            state = self._start(machine, phase, cases)
-        kept = self.chosen if phase == "choose" else self.final
-        for event in train(state, cases, learning, machine=machine, phase=phase, score=self._score(stage),
-                           n_epochs=self.epochs.get(machine)):  # fmt: skip
-            if isinstance(event, Ended):
-                self.reason, self._advice = event.reason, event.advice
-                if state.best is not None and (phase == "choose" or event.reason == "finished" or not self.chosen):
-                    kept[machine] = state.best
-                    self.epochs.setdefault(machine, state.best_epoch)
-            yield event
-            due = isinstance(event, EpochEnded) and time.monotonic() - self._saved_at > SAVE_EVERY
-            if checkpoint is not None and (due or isinstance(event, Ended)):
-                self.save(checkpoint, stage, state)
-                yield Saved(os.fspath(checkpoint), machine, phase, state.epoch)
+        state = self._start(machine, cases) if self._resumed is None else self._resumed
+        self._resumed, self.reason = None, "interrupted"
+        how = {"machine": machine, "phase": phase, "score": self._score(stage), "n_epochs": self.epochs.get(machine)}
+        try:
+            for event in train(state, cases, learning, **how):
+                if isinstance(event, Ended):
+                    self._end(stage, state, event)
+                yield event
+                due = isinstance(event, EpochEnded) and time.monotonic() - self._saved_at > SAVE_EVERY
+                if checkpoint is not None and (due or isinstance(event, Ended)):
+                    self.save(checkpoint, stage, state)
+                    yield Saved(os.fspath(checkpoint), machine, phase, state.epoch)
+        finally:
+            if stage not in self.done and state.best is not None and (phase == "choose" or not self.chosen):
+                self._machines_of(phase)[machine] = state.best
+
+    def _end(self, stage: tuple[str, str], state: states.State, event: Ended) -> None:
+        self.reason, self._advice = event.reason, event.advice
+        if event.reason in ("finished", "early stopping") and state.best is not None:
+            self.done.append(stage)
+            self._machines_of(stage[1])[stage[0]] = state.best
+            self.epochs.setdefault(stage[0], state.best_epoch)
+
+    def _machines_of(self, phase: str) -> dict[str, LevelRBM]:
+        return self.chosen if phase == "choose" else self.final
 
     def _training(self, phase: str) -> Ratings:
         return self.split.train if phase == "choose" and self.split else self.ratings
@@ -153,7 +166,7 @@ class Fit:
     def _learning(self, machine: str, phase: str) -> Learning:
         return self.learning if phase == "choose" or not self.split else replace(self.learning, patience=0)
 
-    def _start(self, machine: str, phase: str, cases: Ratings) -> states.State:
+    def _start(self, machine: str, cases: Ratings) -> states.State:
         rng = np.random.default_rng([self.plan.seed, machine == "items"])
         warm = None if self.warm is None else _machines(self.warm).get(machine)
         rbm = warm or level_rbm.initial(cases, self.plan.n_hidden, self.plan.phi, rng)
@@ -165,15 +178,18 @@ class Fit:
         train_part, held_out = (_as_cases(part, stage[0]) for part in (self.split.train, self.split.test))
         return Scorer(train_part, held_out, self.ratings.scale.values)
 
-    def _fit_blend(self) -> Blend:
+    def _fit_blends(self) -> dict[str, Blend]:
         assert self.split is not None
-        part, held_out = self.split.train, self.split.test
-        raw = replace(self._assembled(self.chosen, part), blend=Blend())
-        only = {"users": replace(raw, items=None), "items": replace(raw, users=None)}
-        by = {name: rating_model.probabilities(only[name], part, held_out) for name in self.chosen}
+        part, held_out = self.split.train, _some(self.split.test, MOST_TO_CALIBRATE, self.plan.seed)
+        raw = replace(self._assembled(self.chosen, part), blends={})
+        by = {name: rating_model.probabilities(rating_model.only(raw, name), part, held_out) for name in self.chosen}
         n_user = rating_model.n_rated(part)[held_out.user_of()]
         n_item = raw.n_item_ratings[held_out.item]
-        return fit_blend(by.get("users"), by.get("items"), n_user, n_item, held_out.level)
+        groups = {name: {name: by[name]} for name in by} | ({"both": by} if len(by) == 2 else {})
+        return {
+            name: fit_blend(group.get("users"), group.get("items"), n_user, n_item, held_out.level)
+            for name, group in groups.items()
+        }
 
     def model(self) -> RatingModel:
         """Return the best model so far.
@@ -196,7 +212,7 @@ class Fit:
         return RatingModel(
             users=machines.get("users"),
             items=items,
-            blend=self.blend,
+            blends=self.blends,
             values=ratings.scale.values,
             n_item_ratings=np.bincount(ratings.item[rated], minlength=ratings.n_items),
             level_counts=np.bincount(ratings.level[rated], minlength=ratings.n_levels),
@@ -221,7 +237,7 @@ class Fit:
             "state": header,
             "stage": stage,
             "epochs": self.epochs,
-            "blend": self.blend,
+            "blends": self.blends,
             "ask": self._ask(),
         }
         storage.write(path, CHECKPOINT, whole, arrays)
@@ -249,12 +265,11 @@ class Fit:
                 parts = storage.under(f"{group}.{machine}.", arrays)
                 if parts:
                     machines[machine] = LevelRBM(**parts)
-        self.epochs, self.blend = header["epochs"], Blend(*map(tuple, header["blend"]))
-        stage = tuple(header["stage"])
-        self._resumed = stage, states.from_parts(header["state"], storage.under("state.", arrays))
-        done = self.chosen if stage[1] == "choose" else self.final
-        if self._resumed[1].epoch < self.learning.n_epochs and stage[0] in done:
-            done.pop(stage[0])  # it was interrupted, not done
+        self.epochs = header["epochs"]
+        self.blends = {name: Blend(*map(tuple, blend)) for name, blend in header["blends"].items()}
+        self.done = [(machine, phase) for machine, phase in header["done"]]
+        if tuple(header["stage"]) not in self.done:
+            self._resumed = states.from_parts(header["state"], storage.under("state.", arrays))
 
     def _ask(self) -> dict[str, Any]:
         """What a checkpoint must agree on."""
@@ -276,6 +291,14 @@ def _validation_split(ratings: Ratings, plan: Plan, validation: Ratings | None) 
     if not plan.validation_fraction or ratings.n_ratings * plan.validation_fraction < 1:
         return None
     return random_split(ratings, plan.validation_fraction, plan.seed)
+
+
+def _some(ratings: Ratings, n: int, seed: int) -> Ratings:
+    if ratings.n_entries <= n:
+        return ratings
+    mask = np.zeros(ratings.n_entries, bool)
+    mask[np.random.default_rng(seed).choice(ratings.n_entries, n, replace=False)] = True
+    return ratings.select(mask)
 
 
 def _as_cases(ratings: Ratings, machine: str) -> Ratings:

@@ -1,0 +1,56 @@
+"""Ranked lists: what few rated is drawn towards what is usual, and ties have an order."""
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating]
+PSEUDO_RATINGS = 20.0  # an item with so many ratings counts half by its own prediction
+
+
+def shrunk(value: Floats, n_ratings: npt.NDArray[np.integer], usual: float) -> Floats:
+    """Draw values towards the usual one, the more the fewer ratings stand behind them.
+
+    Parameters
+    ----------
+    value : floats, (n_items,)
+    n_ratings : int array, (n_items,)
+    usual : float
+
+    Returns
+    -------
+    float array, (n_items,)
+
+    Notes
+    -----
+    (n value + k usual) / (n + k), with k = `PSEUDO_RATINGS`: as if k more people had been as usual.
+    """
+    weight = (n_ratings / (n_ratings + PSEUDO_RATINGS)).astype(value.dtype)
+    return weight * (value - value.dtype.type(usual)) + value.dtype.type(usual)
+
+
+def best(score: Floats, n_ratings: npt.NDArray[np.integer], candidates: npt.NDArray[np.bool_], n: int) -> npt.NDArray:
+    """The n candidates of highest score, the best first; ties go to the more rated, then to the smaller index.
+
+    Parameters
+    ----------
+    score : floats, (n_items,)
+    n_ratings : int array, (n_items,)
+    candidates : bool array, (n_items,)
+    n : int
+
+    Returns
+    -------
+    int array, (min(n, number of candidates),)
+        Item indices.
+
+    Notes
+    -----
+    A partial sort finds the n-th score; only what reaches it is sorted.
+    """
+    item = np.flatnonzero(candidates)
+    if len(item) > n:
+        of_item = score[item]
+        least = np.partition(of_item, len(item) - n)[len(item) - n]
+        item = item[of_item >= least]
+    order = np.lexsort((item, -n_ratings[item], -score[item]))
+    return item[order[:n]]

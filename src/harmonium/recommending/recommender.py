@@ -1,0 +1,409 @@
+"""The recommender: a fitted model with the ids and titles of its items."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from harmonium.data import Ratings, Scale, Titles, Vocabulary
+from harmonium.errors import DataError, NotFittedError, SettingError
+from harmonium.estimators.rating_rbm import RatingRBM
+from harmonium.events import Event
+from harmonium.models.rating_model import RatingModel
+from harmonium.recommending import explaining, ranking, similarity
+from harmonium.recommending.catalogue import Catalogue
+from harmonium.recommending.history import History, read_history
+from harmonium.recommending.liking import LikingTables
+from harmonium.recommending.results import (
+    Explanation,
+    Prediction,
+    Recommendation,
+    SimilarItem,
+    UnitDescription,
+)
+from harmonium.training.settings import check_count
+
+Floats = npt.NDArray[np.floating]
+Watch = Callable[[Event], Any] | Iterable[Callable[[Event], Any]]
+Entries = History | Ratings | Mapping[Any, float | None] | Iterable[tuple[Any, float | None]]
+KIND = "recommender"
+MOST_ASKED = 1_000_000  # places of a list
+LIKED_SHARE = 0.75  # of the way from the lowest rating to the highest
+
+
+@final
+class Recommender:
+    """A fitted model with the ids and titles of its items; safe to use from any number of threads.
+
+    A person is known by their history alone, which is given with every question: nothing is stored or learned.
+    Wherever a history is asked for, what `history` reads will do, and wherever an item, its id or title.
+
+    Parameters
+    ----------
+    model : RatingRBM
+        Fitted.
+    items : Vocabulary
+        What its columns stand for.
+    scale : Scale
+    titles : Titles, optional
+        Of any items; brought to `items`.
+    like : float, optional
+        Ratings of at least this count as liking. When not given, the lowest level at least three quarters of the way
+        from the lowest rating to the highest: 4 of 1 to 5 and of 0.5 to 5.
+
+    Raises
+    ------
+    NotFittedError, SettingError, DataError
+        The model is not fitted; no rating, or every one, is at least `like`; the parts do not fit together.
+
+    Examples
+    --------
+    >>> from harmonium.data import load
+    >>> films = load("movielens-small")
+    >>> recommender = Recommender.fit(films.ratings, films.titles, cases="users", n_hidden=16, n_epochs=2)
+    >>> recommender.recommend({"Matrix, The (1999)": 5, "alien 1979": 4.5}, n=3)[0].rank
+    1
+    """
+
+    def __init__(
+        self, model: RatingRBM, items: Vocabulary, scale: Scale, titles: Titles | None = None, like: float | None = None
+    ):
+        if model.model_ is None:
+            raise NotFittedError("this RatingRBM is not fitted yet; call fit(ratings) first")
+        self._fitted: RatingModel = model.model_
+        if self._fitted.n_items != len(items) or not np.array_equal(self._fitted.values, scale.values):
+            raise DataError(
+                f"the model has {self._fitted.n_items:,} items of the levels {self._fitted.values.tolist()}, not "
+                f"{len(items):,} of {list(scale.levels)}; give the vocabulary and scale it was fitted on"
+            )
+        if titles is not None and titles.ids != items:
+            titles = titles.aligned_to(items)
+        self.model, self.items, self.scale, self.titles = model, items, scale, titles
+        self.like = default_like(scale) if like is None else like
+        self._first_liked = _first_liked(scale, self.like)
+        self._catalogue = Catalogue(items, titles, self._fitted.n_item_ratings)
+        self._liking = LikingTables.of(self._fitted, self._first_liked)
+        self._neighbours = similarity.Neighbours.of(self._fitted)
+        counts = self._fitted.level_counts
+        self._usual = float(counts[self._first_liked :].sum() / counts.sum())
+
+    @classmethod
+    def fit(
+        cls,
+        ratings: Ratings,
+        titles: Titles | None = None,
+        *,
+        model: RatingRBM | None = None,
+        like: float | None = None,
+        watch: Watch = (),
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        **settings: Any,
+    ) -> "Recommender":
+        """Learn from ratings.
+
+        Parameters
+        ----------
+        ratings : Ratings
+        titles : Titles, optional
+        model : RatingRBM, optional
+            The estimator to fit, instead of settings.
+        like : float, optional
+            As for the constructor.
+        watch : callable or callables
+            Called with every event.
+        checkpoint : path, optional
+        resume : bool
+            As for `RatingRBM.fit`.
+        **settings
+            Of the `RatingRBM`.
+
+        Returns
+        -------
+        Recommender
+
+        Raises
+        ------
+        SettingError
+            A setting is unknown or out of range, or there are settings besides a model.
+        DataError, DivergenceError, ModelFileError
+            As `RatingRBM.fit`.
+        """
+        if model is not None and settings:
+            raise SettingError(f"{', '.join(settings)}: pass a model or its settings, not both")
+        machine = RatingRBM().set_params(**settings) if model is None else model
+        assert isinstance(machine, RatingRBM)
+        machine.fit(ratings, watch=watch, checkpoint=checkpoint, resume=resume)
+        return cls(machine, ratings.items, ratings.scale, titles, like)
+
+    def __repr__(self) -> str:
+        return (
+            f"Recommender({len(self.items):,} items, {self._fitted.level_counts.sum():,} training ratings, "
+            f"{self.scale.describe()}, cases={self._fitted.cases!r})"
+        )
+
+    @property
+    def n_units(self) -> int:
+        """Hidden units of the users machine that `describe_unit` describes; 0 without that machine."""
+        return 0 if self._fitted.users is None else self._fitted.users.n_hidden
+
+    def history(self, ratings: Entries) -> History:
+        """Read what someone rated.
+
+        Parameters
+        ----------
+        ratings : mapping, iterable of pairs, or Ratings
+            Items (ids, or titles as people type them) with their ratings, None for seen but not rated; or the
+            `Ratings` of one user.
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        UnknownIdError, AmbiguousTitleError
+            An item is unknown, or a title fits several.
+        DataError
+            A rating is not on the scale, or an item is there twice.
+        """
+        if not isinstance(ratings, History):
+            return read_history(ratings, self._catalogue, self.scale)
+        if ratings.items is not self.items and ratings.items != self.items:
+            raise DataError("this History was read by a recommender of other items; read it again by this one")
+        return ratings
+
+    def recommend(
+        self,
+        history: Entries,
+        n: int = 10,
+        *,
+        exclude_seen: bool = True,
+        allow: Iterable[Any] | None = None,
+        deny: Iterable[Any] | None = None,
+        min_ratings: int = 0,
+        genres: Iterable[str] | None = None,
+        years: tuple[int | None, int | None] | None = None,
+    ) -> list[Recommendation]:
+        """Rank items for someone by the probability that they like them.
+
+        Without a history, the list is that of well-liked items which many rated.
+
+        Parameters
+        ----------
+        history : History, or what `history` reads
+        n : int
+            Places of the list; all are filled wherever the filters leave as many items.
+        exclude_seen : bool
+            Whether to leave out the items of the history.
+        allow, deny : iterable of ids or titles, optional
+            Only these items; none of these.
+        min_ratings : int
+            Only items with so many training ratings.
+        genres : iterable of str, optional
+            Only items of any of these genres.
+        years : (int or None, int or None), optional
+            Only items of these years, both included; None is an open end.
+
+        Returns
+        -------
+        list of Recommendation
+            The best first.
+
+        Raises
+        ------
+        SettingError
+            `n` or a filter is out of range.
+        UnknownIdError, AmbiguousTitleError, DataError
+            An item is unknown or a title fits several; the history is wrong.
+
+        Notes
+        -----
+        The score is (n_i p_i + k p0) / (n_i + k): p_i the probability of liking the item, n_i its training ratings, p0
+        the share of likes among all training ratings, k = `ranking.PSEUDO_RATINGS`. Of equal scores the item with more
+        ratings goes first, then the smaller id.
+        """
+        check_count("n", n, 1, MOST_ASKED)
+        known = self.history(history)
+        candidates = self._candidates(allow, deny, min_ratings, genres, years)
+        if exclude_seen:
+            candidates[known.item] = False
+        who = self._person(known)
+        score = ranking.shrunk(self._liking.probability(who), self._fitted.n_item_ratings, self._usual)
+        chosen = ranking.best(score, self._fitted.n_item_ratings, candidates, n)
+        places = zip(self._fields(who, chosen), score[chosen].tolist())
+        return [Recommendation(rank=rank, score=s, **fields) for rank, (fields, s) in enumerate(places, start=1)]
+
+    def predict(self, history: Entries, items: Iterable[Any]) -> list[Prediction]:
+        """Predict how someone would rate items.
+
+        Parameters
+        ----------
+        history : History, or what `history` reads
+            An item asked about that is in it is predicted with its own rating known.
+        items : iterable of ids or titles
+
+        Returns
+        -------
+        list of Prediction
+            In the order asked.
+
+        Raises
+        ------
+        UnknownIdError, AmbiguousTitleError, DataError
+            As `history`.
+        """
+        who = self._person(self.history(history))
+        return [Prediction(**fields) for fields in self._fields(who, self._catalogue.indices(items))]
+
+    def similar_items(self, item: Any, n: int = 10) -> list[SimilarItem]:
+        """List the items most like an item.
+
+        Parameters
+        ----------
+        item : id or title
+        n : int
+
+        Returns
+        -------
+        list of SimilarItem
+            The most similar first, the item itself left out.
+
+        Raises
+        ------
+        SettingError, UnknownIdError, AmbiguousTitleError
+            `n` is out of range; the item is unknown, or a title fits several.
+
+        Notes
+        -----
+        The cosine is `similarity.Neighbours`'; the score is that times n_i / (n_i + k), as `recommend`'s with 0 as usual.
+        """
+        check_count("n", n, 1, MOST_ASKED)
+        asked = self._catalogue.index(item)
+        cosine = self._neighbours.cosine(asked)
+        score = ranking.shrunk(cosine, self._fitted.n_item_ratings, 0.0)
+        others = np.arange(len(self.items)) != asked
+        chosen = ranking.best(score, self._fitted.n_item_ratings, others, n).tolist()
+        return [
+            SimilarItem(rank=rank, similarity=float(cosine[k]), score=float(score[k]), **self._catalogue.facts(k))
+            for rank, k in enumerate(chosen, start=1)
+        ]
+
+    def explain(self, history: Entries, item: Any, n: int = 10) -> Explanation:
+        """Say which ratings of the history speak for or against an item, and how strongly.
+
+        Parameters
+        ----------
+        history : History, or what `history` reads
+        item : id or title
+        n : int
+            Reasons and hidden units to list, at most.
+
+        Returns
+        -------
+        Explanation
+
+        Raises
+        ------
+        SettingError, UnknownIdError, AmbiguousTitleError, DataError
+            As `recommend`.
+
+        Notes
+        -----
+        Exact: the person is folded in once for every rating left out.
+        """
+        check_count("n", n, 1, MOST_ASKED)
+        known, target = self.history(history), self._catalogue.index(item)
+        who, nobody = self._person(known), self._person(known.nothing())
+        prediction, baseline = (Prediction(**self._fields(one, np.array([target]))[0]) for one in (who, nobody))
+        parts = explaining.unit_parts(self._fitted, self._first_liked, target, who, nobody)
+        return Explanation(
+            item=prediction,
+            baseline=baseline,
+            reasons=self._reasons(known, target, who, prediction)[:n],
+            units=explaining.strongest(parts, n),
+            method=explaining.METHOD,
+        )
+
+    def describe_unit(self, j: int, n: int = 8) -> UnitDescription:
+        """Say what a hidden unit of the users machine stands for: the items whose liking turns it on, and off.
+
+        Parameters
+        ----------
+        j : int
+            From 0 to `n_units` - 1.
+        n : int
+            Items at each end, at most.
+
+        Returns
+        -------
+        UnitDescription
+
+        Raises
+        ------
+        SettingError
+            There is no such unit, or `n` is out of range.
+        """
+        users = self._fitted.users
+        if users is None:
+            raise SettingError("cases='items' has no machine whose cases are users; fit with cases='users' or 'both'")
+        check_count("unit", j, 0, users.n_hidden - 1)
+        check_count("n", n, 1, MOST_ASKED)
+        weight = explaining.tilts(users, self._first_liked)[:, j]
+        held_back = ranking.shrunk(weight, self._fitted.n_item_ratings, 0.0)
+        bias = users.c[j]
+        return UnitDescription(
+            unit=int(j),
+            positive=self._end(weight, held_back, held_back > 0, n),
+            negative=self._end(weight, -held_back, held_back < 0, n),
+            bias=float(bias),
+            resting_activation=float(bernoulli.mean(bias)),
+        )
+
+    def free_energy(self, history: Entries) -> float:
+        """Free energy of a history in the users machine, in nats; lower is more probable.
+
+        Only differences between histories of the same items mean something.
+
+        Parameters
+        ----------
+        history : History, or what `history` reads
+
+        Raises
+        ------
+        SettingError
+            There is no users machine.
+        """
+        return float(self.model.free_energy(self._rows([self.history(history)]))[0])
+
+    def energy(self, history: Entries) -> dict[str, Any]:
+        """Weigh a history: its free energy, what each rating adds to it, and the hidden units it turns on.
+
+        Parameters
+        ----------
+        history : History, or what `history` reads
+
+        Returns
+        -------
+        dict
+            free_energy and free_energy_per_rating (0 without ratings), in nats; n_rated; ratings, a list of item_id,
+            title, rating and free_energy (the whole less that without the rating); hidden, a list of means (n_hidden,).
+
+        Raises
+        ------
+        SettingError
+            There is no users machine.
+        """
+        known = self.history(history)
+        total, *less = self.model.free_energy(
+            self._rows([known, *(known.without(position) for position in range(len(known)))])
+        ).tolist()
+        return {
+            "free_energy": total,
+            "free_energy_per_rating": total / max(1, known.n_rated),
+            "n_rated": known.n_rated,
+            "ratings": [{**rated, "free_energy": total - rest} for rated, rest in zip(self._entries(known), less)],
+            "hidden": self.model.transform(self._rows([known]))[0].tolist(),
+        }
