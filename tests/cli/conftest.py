@@ -1,16 +1,10 @@
-"""A small world of films, a model of it, and the command line as a function."""
+"""A small world of films, and a model of it."""
 
-import contextlib
-import io
-import json
-import sys
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-
-from harmonium.cli import main
+from _program import SMALL, harmonium
 
 TITLES = {
     11: ("Matrix, The (1999)", "Action|Sci-Fi"),
@@ -23,33 +17,6 @@ TITLES = {
     **{k: (f"Film {k} ({1960 + k})", "Comedy") for k in range(18, 51)},
 }
 N_USERS = 120
-SMALL = ("--n-hidden", "4", "--n-epochs", "3")
-
-
-class Result(NamedTuple):
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Stdout as JSON."""
-        return json.loads(self.out)
-
-
-def harmonium(*arguments: object) -> Result:
-    """Run a command in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as left:
-        main([str(argument) for argument in arguments])
-    return Result(int(left.value.code or 0), out.getvalue(), err.getvalue())
-
-
-def in_a_process(*arguments: object) -> list[str]:
-    """The command line of a fresh process that runs a command."""
-    return [sys.executable, "-c", "from harmonium.cli import main; main()", *map(str, arguments)]
 
 
 @pytest.fixture(scope="session")

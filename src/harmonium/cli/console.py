@@ -169,8 +169,9 @@ def has_blocks(stream: TextIO) -> bool:
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return _plain(asdict(value))
-    if hasattr(value, "tolist"):  # an array or a number of NumPy
-        return _plain(value.tolist())
+    to_list = getattr(value, "tolist", None)  # of an array or a number of NumPy
+    if to_list is not None:
+        return _plain(to_list())
     if isinstance(value, dict):
         return {str(name): _plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -31,7 +31,7 @@ TASTES = {
         "Notting Hill (1999)", "Sleepless in Seattle (1993)", "When Harry Met Sally... (1989)",
     ),
     "Someone who likes animation": (
-        "Toy Story (1995)", "Spirited Away (Sen to Chihiro no kamikakushi) (2001)", "Shrek (2001)",
+        "Toy Story (1995)", "Spirited Away (2001)", "Shrek (2001)",
     ),
 }  # fmt: skip
 app = typer.Typer(add_completion=False)

@@ -29,8 +29,8 @@ class Progress:
     at : float
         When, on the monotonic clock, in seconds.
     epochs : tuple of EpochEnded
-    last_at : float
-        When the last of them ended.
+    first_at, last_at : float
+        When the first and the last of them ended.
     checkpoint : str
         The last one written, empty before.
     """
@@ -38,6 +38,7 @@ class Progress:
     began: Began
     at: float
     epochs: tuple[EpochEnded, ...] = ()
+    first_at: float = 0.0
     last_at: float = 0.0
     checkpoint: str = ""
 
@@ -50,7 +51,8 @@ class Progress:
         now : float
         """
         if isinstance(event, EpochEnded):
-            return replace(self, epochs=(*self.epochs, event), last_at=now)
+            first_at = self.first_at if self.epochs else now
+            return replace(self, epochs=(*self.epochs, event), first_at=first_at, last_at=now)
         if isinstance(event, Saved):
             return replace(self, checkpoint=event.path)
         return self
@@ -64,11 +66,9 @@ class Progress:
         """
         if not self.epochs:
             return None
-        # the first epoch compiles the kernels: leave it out once there is another
-        skipped = min(1, len(self.epochs) - 1)
-        measured = self.epochs[skipped:]
-        pace = sum(epoch.seconds for epoch in measured) / len(measured)
-        return max(0.0, pace * (measured[-1].n_epochs - measured[-1].epoch) - (now - self.last_at))
+        last, timed = self.epochs[-1], len(self.epochs) - 1  # the first epoch also compiles: it is not timed
+        pace = (self.last_at - self.first_at) / timed if timed else last.seconds
+        return max(0.0, pace * (last.n_epochs - last.epoch) - (now - self.last_at))
 
 
 @dataclass

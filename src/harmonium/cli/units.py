@@ -8,6 +8,7 @@ import typer
 from harmonium.cli.console import print_json, print_table
 from harmonium.cli.options import Json, Model
 from harmonium.cli.showing import print_unit
+from harmonium.errors import SettingError
 from harmonium.recommending.recommender import Recommender
 
 N_SHORT = 2  # items an end in the list of all units
@@ -37,6 +38,8 @@ def units(
     if as_json:
         print_json(listed)
         return
+    if not listed:
+        raise SettingError(f"{model}: has no machine whose cases are users, which is where units are described")
     rows = ((str(one.unit), _titles(one.positive), _titles(one.negative)) for one in listed)
     ends = ("Likes turn it on", "Likes turn it off")
     print_table(("Unit", *ends), rows, left=ends)

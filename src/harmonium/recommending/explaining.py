@@ -5,11 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harmonium.conventions import UNRATED
-from harmonium.models import rating_model
 from harmonium.models.level_rbm import LevelRBM
 from harmonium.models.rating_model import Person, RatingModel
-from harmonium.recommending.history import History
 
 Floats = npt.NDArray[np.floating]
 N_UNITS = 5  # hidden units that a reason lists
@@ -71,39 +68,3 @@ def unit_parts(model: RatingModel, first_liked: int, item: int, who: Person, oth
     if model.users is None or who.hidden is None or other.hidden is None:
         return np.zeros(0)
     return tilts(model.users, first_liked, item) * (who.hidden - other.hidden)
-
-
-def leave_one_out(model: RatingModel, history: History, item: int) -> tuple[list[Person], Floats]:
-    """The person without each of their ratings in turn.
-
-    Parameters
-    ----------
-    model : RatingModel
-    history : History
-    item : int
-
-    Returns
-    -------
-    people : list of Person, (n_history,)
-    floats, (n_history, n_levels)
-        Level probabilities of the item without each rating.
-
-    Notes
-    -----
-    As many fold-ins as there are entries in the history.
-    """
-    less = [history.without(position) for position in range(len(history))]
-    people = [rating_model.person(model, one.item, one.level) for one in less]
-    rows = [rating_model.person_probabilities(model, who, np.array([item]))[0] for who in people]
-    return people, np.reshape(rows, (len(rows), len(model.values)))
-
-
-def value_of(level: int, values: npt.NDArray[np.float64]) -> float | None:
-    """Rating of a level code; None for seen, not rated.
-
-    Parameters
-    ----------
-    level : int
-    values : float64 array, (n_levels,)
-    """
-    return None if level == UNRATED else float(values[level])

@@ -38,6 +38,16 @@ class History:
         for array in (self.item, self.level):
             array.flags.writeable = False
 
+    @classmethod
+    def nothing(cls, items: Vocabulary) -> "History":
+        """The history of someone of whom nothing is known.
+
+        Parameters
+        ----------
+        items : Vocabulary
+        """
+        return cls(np.zeros(0, np.int64), np.zeros(0, np.uint8), items)
+
     @property
     def n_rated(self) -> int:
         """How many of the items are rated, not only seen."""

@@ -2,6 +2,9 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from functools import cached_property
+from numbers import Real
 from typing import Any, final
 
 import numpy as np
@@ -17,6 +20,7 @@ from harmonium.recommending.catalogue import Catalogue
 from harmonium.recommending.history import History, read_history
 from harmonium.recommending.liking import LikingTables
 from harmonium.recommending.results import (
+    Ends,
     Explanation,
     Prediction,
     Recommendation,
@@ -24,12 +28,14 @@ from harmonium.recommending.results import (
     UnitDescription,
 )
 from harmonium.training.settings import check_count
+from harmonium.units import bernoulli
 
 Floats = npt.NDArray[np.floating]
 Watch = Callable[[Event], Any] | Iterable[Callable[[Event], Any]]
 Entries = History | Ratings | Mapping[Any, float | None] | Iterable[tuple[Any, float | None]]
 KIND = "recommender"
 MOST_ASKED = 1_000_000  # places of a list
+MOST_RATINGS = 1_000_000_000  # of one item
 LIKED_SHARE = 0.75  # of the way from the lowest rating to the highest
 
 
@@ -72,10 +78,10 @@ class Recommender:
     ):
         if model.model_ is None:
             raise NotFittedError("this RatingRBM is not fitted yet; call fit(ratings) first")
-        self._fitted: RatingModel = model.model_
-        if self._fitted.n_items != len(items) or not np.array_equal(self._fitted.values, scale.values):
+        self._model: RatingModel = model.model_
+        if self._model.n_items != len(items) or not np.array_equal(self._model.values, scale.values):
             raise DataError(
-                f"the model has {self._fitted.n_items:,} items of the levels {self._fitted.values.tolist()}, not "
+                f"the model has {self._model.n_items:,} items of the levels {self._model.values.tolist()}, not "
                 f"{len(items):,} of {list(scale.levels)}; give the vocabulary and scale it was fitted on"
             )
         if titles is not None and titles.ids != items:
@@ -83,10 +89,9 @@ class Recommender:
         self.model, self.items, self.scale, self.titles = model, items, scale, titles
         self.like = default_like(scale) if like is None else like
         self._first_liked = _first_liked(scale, self.like)
-        self._catalogue = Catalogue(items, titles, self._fitted.n_item_ratings)
-        self._liking = LikingTables.of(self._fitted, self._first_liked)
-        self._neighbours = similarity.Neighbours.of(self._fitted)
-        counts = self._fitted.level_counts
+        self._catalogue = Catalogue(items, titles, self._model.n_item_ratings)
+        self._liking = LikingTables.of(self._model, self._first_liked)
+        counts = self._model.level_counts
         self._usual = float(counts[self._first_liked :].sum() / counts.sum())
 
     @classmethod
@@ -140,14 +145,14 @@ class Recommender:
 
     def __repr__(self) -> str:
         return (
-            f"Recommender({len(self.items):,} items, {self._fitted.level_counts.sum():,} training ratings, "
-            f"{self.scale.describe()}, cases={self._fitted.cases!r})"
+            f"Recommender({len(self.items):,} items, {self._model.level_counts.sum():,} training ratings, "
+            f"{self.scale.describe()}, cases={self._model.cases!r})"
         )
 
     @property
     def n_units(self) -> int:
         """Hidden units of the users machine that `describe_unit` describes; 0 without that machine."""
-        return 0 if self._fitted.users is None else self._fitted.users.n_hidden
+        return 0 if self._model.users is None else self._model.users.n_hidden
 
     def history(self, ratings: Entries) -> History:
         """Read what someone rated.
@@ -231,8 +236,8 @@ class Recommender:
         if exclude_seen:
             candidates[known.item] = False
         who = self._person(known)
-        score = ranking.shrunk(self._liking.probability(who), self._fitted.n_item_ratings, self._usual)
-        chosen = ranking.best(score, self._fitted.n_item_ratings, candidates, n)
+        score = ranking.shrunk(self._liking.probability(who), self._model.n_item_ratings, self._usual)
+        chosen = ranking.best(score, self._model.n_item_ratings, candidates, n)
         places = zip(self._fields(who, chosen), score[chosen].tolist())
         return [Recommendation(rank=rank, score=s, **fields) for rank, (fields, s) in enumerate(places, start=1)]
 
@@ -278,14 +283,14 @@ class Recommender:
 
         Notes
         -----
-        The cosine is `similarity.Neighbours`'; the score is that times n_i / (n_i + k), as `recommend`'s with 0 as usual.
+        The cosine is that of `similarity.cosines`; the score, as `recommend`'s, draws it towards 0 where few rated.
         """
         check_count("n", n, 1, MOST_ASKED)
         asked = self._catalogue.index(item)
-        cosine = self._neighbours.cosine(asked)
-        score = ranking.shrunk(cosine, self._fitted.n_item_ratings, 0.0)
+        cosine = similarity.cosines(self._model, asked)
+        score = ranking.shrunk(cosine, self._model.n_item_ratings, 0.0)
         others = np.arange(len(self.items)) != asked
-        chosen = ranking.best(score, self._fitted.n_item_ratings, others, n).tolist()
+        chosen = ranking.best(score, self._model.n_item_ratings, others, n).tolist()
         return [
             SimilarItem(rank=rank, similarity=float(cosine[k]), score=float(score[k]), **self._catalogue.facts(k))
             for rank, k in enumerate(chosen, start=1)
@@ -316,14 +321,13 @@ class Recommender:
         """
         check_count("n", n, 1, MOST_ASKED)
         known, target = self.history(history), self._catalogue.index(item)
-        who, nobody = self._person(known), self._person(known.nothing())
+        who, nobody = self._person(known), self._person(History.nothing(self.items))
         prediction, baseline = (Prediction(**self._fields(one, np.array([target]))[0]) for one in (who, nobody))
-        parts = explaining.unit_parts(self._fitted, self._first_liked, target, who, nobody)
         return Explanation(
             item=prediction,
             baseline=baseline,
             reasons=self._reasons(known, target, who, prediction)[:n],
-            units=explaining.strongest(parts, n),
+            units=explaining.strongest(self._unit_parts(target, who, nobody), n),
             method=explaining.METHOD,
         )
 
@@ -346,18 +350,18 @@ class Recommender:
         SettingError
             There is no such unit, or `n` is out of range.
         """
-        users = self._fitted.users
+        users = self._model.users
         if users is None:
             raise SettingError("cases='items' has no machine whose cases are users; fit with cases='users' or 'both'")
         check_count("unit", j, 0, users.n_hidden - 1)
         check_count("n", n, 1, MOST_ASKED)
         weight = explaining.tilts(users, self._first_liked)[:, j]
-        held_back = ranking.shrunk(weight, self._fitted.n_item_ratings, 0.0)
+        held_back = ranking.shrunk(weight, self._model.n_item_ratings, 0.0)
         bias = users.c[j]
         return UnitDescription(
             unit=int(j),
-            positive=self._end(weight, held_back, held_back > 0, n),
-            negative=self._end(weight, -held_back, held_back < 0, n),
+            positive=self._end(weight, held_back, n),
+            negative=self._end(weight, -held_back, n),
             bias=float(bias),
             resting_activation=float(bernoulli.mean(bias)),
         )
@@ -407,3 +411,170 @@ class Recommender:
             "ratings": [{**rated, "free_energy": total - rest} for rated, rest in zip(self._entries(known), less)],
             "hidden": self.model.transform(self._rows([known]))[0].tolist(),
         }
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one file that holds all of it; it appears whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+
+        Raises
+        ------
+        ModelFileError
+            The folder cannot be written to.
+        """
+        model_header, model_arrays = rating_rbm.to_parts(self.model)
+        header = {
+            "library": __version__,
+            "model": model_header,
+            "scale": asdict(self.scale),
+            "like": self.like,
+            "has_titles": self.titles is not None,
+        }
+        arrays = storage.prefixed("model.", model_arrays) | storage.prefixed("items.", self.items.to_arrays())
+        if self.titles is not None:
+            arrays |= storage.prefixed("titles.", self.titles.to_arrays())
+        storage.write(path, KIND, header, arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Recommender":
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        path : path
+
+        Returns
+        -------
+        Recommender
+            Its answers are bit for bit those of the one that was saved.
+
+        Raises
+        ------
+        ModelFileError
+            There is no such file, it is damaged, holds something else, or is of a later version.
+        """
+        header, arrays = storage.read(path, KIND)
+        try:
+            items = Vocabulary.from_arrays(storage.under("items.", arrays))
+            has_titles, stored = header["has_titles"], storage.under("titles.", arrays)
+            titles = Titles.from_arrays(stored, items) if has_titles else None
+            model = rating_rbm.from_parts(header["model"], storage.under("model.", arrays))
+            return cls(model, items, Scale(**header["scale"]), titles, header["like"])
+        except (HarmoniumError, KeyError, TypeError) as error:
+            raise ModelFileError(f"{path}: is incomplete or damaged ({error})") from error
+
+    def _person(self, history: History) -> Person:
+        """The person behind a history; behind one without ratings, the average of all, in the items machine."""
+        who = rating_model.person(self._model, history.item, history.level)
+        return who if history.n_rated or who.unit is None else who._replace(unit=self._everyone)
+
+    @cached_property
+    def _everyone(self) -> tuple[Floats, Floats]:
+        """The average training user as a unit of the items machine, with the biases that a new person starts from."""
+        side = self._model.items
+        assert side is not None
+        return side.rbm.W.mean(axis=1), side.prior_bias
+
+    def _fields(self, who: Person, items: npt.NDArray[np.integer]) -> list[dict[str, Any]]:
+        """The fields of `Predicted`, for each of these items."""
+        p = rating_model.person_probabilities(self._model, who, items)
+        rating, liking = p @ self.scale.values, p[:, self._first_liked :].sum(axis=1)
+        return [
+            {
+                **self._catalogue.facts(item),
+                "rating": expected,
+                "levels": self.scale.levels,
+                "probabilities": tuple(of_levels),
+                "probability_of_liking": liked,
+            }
+            for item, expected, of_levels, liked in zip(items.tolist(), rating.tolist(), p.tolist(), liking.tolist())
+        ]
+
+    def _candidates(
+        self,
+        allow: Iterable[Any] | None,
+        deny: Iterable[Any] | None,
+        min_ratings: int,
+        genres: Iterable[str] | None,
+        years: tuple[int | None, int | None] | None,
+    ) -> npt.NDArray[np.bool_]:
+        """Which items the filters leave, (n_items,)."""
+        check_count("min_ratings", min_ratings, 0, MOST_RATINGS)
+        candidates = self._model.n_item_ratings >= min_ratings
+        if allow is not None:
+            allowed = np.zeros(len(self.items), dtype=bool)
+            allowed[self._catalogue.indices(allow)] = True
+            candidates &= allowed
+        if deny is not None:
+            candidates[self._catalogue.indices(deny)] = False
+        if genres is not None:
+            candidates &= self._catalogue.of_genres(genres)
+        if years is not None:
+            candidates &= self._catalogue.of_years(years)
+        return candidates
+
+    def _reasons(self, history: History, item: int, who: Person, whole: Prediction) -> tuple[Reason, ...]:
+        """Every entry of the history as a reason, the strongest first."""
+        people = [self._person(history.without(position)) for position in range(len(history))]
+        without = [self._fields(one, np.array([item]))[0] for one in people]
+        found = [
+            Reason(
+                item_id=entry["item_id"],
+                title=entry["title"],
+                rating=entry["rating"],
+                contribution=whole.probability_of_liking - other["probability_of_liking"],
+                rating_contribution=whole.rating - other["rating"],
+                by_unit=explaining.strongest(self._unit_parts(item, who, one), explaining.N_UNITS),
+            )
+            for entry, one, other in zip(self._entries(history), people, without)
+        ]
+        return tuple(sorted(found, key=lambda reason: -abs(reason.contribution)))
+
+    def _unit_parts(self, item: int, who: Person, other: Person) -> Floats:
+        return explaining.unit_parts(self._model, self._first_liked, item, who, other)
+
+    def _end(self, weight: Floats, strength: Floats, n: int) -> Ends:
+        """One end of a hidden unit: the items of largest positive strength, with their weights."""
+        chosen = ranking.best(strength, self._model.n_item_ratings, strength > 0, n).tolist()
+        n_ratings = self._model.n_item_ratings
+        return tuple((self.items[k], self._catalogue.title(k), float(weight[k]), int(n_ratings[k])) for k in chosen)
+
+    def _entries(self, history: History) -> list[dict[str, Any]]:
+        """item_id, title and rating (None for seen, not rated) of every entry."""
+        return [
+            {
+                "item_id": self.items[item],
+                "title": self._catalogue.title(item),
+                "rating": None if level == UNRATED else self.scale.levels[level],
+            }
+            for item, level in zip(history.item.tolist(), history.level.tolist())
+        ]
+
+    def _rows(self, histories: list[History]) -> Ratings:
+        """Histories as the rows of one `Ratings`."""
+        row = np.repeat(np.arange(len(histories)), [len(one) for one in histories])
+        item, level = (np.concatenate([getattr(one, name) for one in histories]) for name in ("item", "level"))
+        return Ratings.from_arrays(row, item, level, Vocabulary(np.arange(len(histories))), self.items, self.scale)
+
+
+def default_like(scale: Scale) -> float:
+    """The lowest level at least three quarters of the way from the lowest rating to the highest.
+
+    Parameters
+    ----------
+    scale : Scale
+    """
+    least = scale.minimum + LIKED_SHARE * (scale.maximum - scale.minimum)
+    return next(level for level in scale.levels if level >= least)
+
+
+def _first_liked(scale: Scale, like: float) -> int:
+    """Level code of the lowest level that counts as liking."""
+    if isinstance(like, bool) or not isinstance(like, Real) or not scale.minimum < like <= scale.maximum:
+        raise SettingError(
+            f"like: {like!r} is not a rating above {scale.minimum:g} and up to {scale.maximum:g}; "
+            "ratings of at least it count as liking"
+        )
+    return int(np.searchsorted(scale.values, like))

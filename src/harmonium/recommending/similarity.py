@@ -1,8 +1,5 @@
 """Which items are alike: cosines between what the machines know of them."""
 
-from dataclasses import dataclass
-from typing import final
-
 import numpy as np
 import numpy.typing as npt
 
@@ -11,32 +8,42 @@ from harmonium.models.rating_model import RatingModel
 Floats = npt.NDArray[np.floating]
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class Neighbours:
-    """Items as vectors, one set a machine.
-
-    In the users machine an item is its weights to the hidden units; in the items machine its hidden means, less their
-    mean over all items. With both machines the cosine is the mean of the two.
+def cosines(model: RatingModel, item: int) -> Floats:
+    """Cosine between one item and every item.
 
     Parameters
     ----------
-    vectors : tuple of float32 arrays, (n_items, n_dimensions)
+    model : RatingModel
+    item : int
+
+    Returns
+    -------
+    float32 array, (n_items,)
+        -1 to 1; 0 where the model knows nothing of an item.
+
+    Notes
+    -----
+    In the users machine an item is its weights to the hidden units, of all level features; in the items machine its
+    hidden means. Both are taken from their mean over all training ratings, which all items share and which would make
+    them all alike. With both machines the cosine is the mean of the two. A few passes over the vectors, no copy.
     """
+    found = []
+    if model.users is not None:
+        found.append(_centred_cosine(list(model.users.W), item, model.n_item_ratings))
+    if model.items is not None:
+        found.append(_centred_cosine([model.items.hidden], item, model.n_item_ratings))
+    return np.mean(found, axis=0)
 
-    vectors: tuple[Floats, ...]
 
-    @classmethod
-    def of(cls, model: RatingModel) -> "Neighbours":
-        """Take the vectors of a model.
-
-        Parameters
-        ----------
-        model : RatingModel
-        """
-        vectors = []
-        if model.users is not None:
-            vectors += list(model.users.W)
-        if model.items is not None:
-            vectors += [model.items.hidden - model.items.hidden.mean(axis=0)]
-        return cls(tuple(vectors))
+def _centred_cosine(vectors: list[Floats], item: int, n_ratings: npt.NDArray[np.int64]) -> Floats:
+    """Cosine of one item to all in the concatenated vectors, each (n_items, n_dimensions), less their mean."""
+    share = (n_ratings / max(1, n_ratings.sum())).astype(np.float32)
+    product = squared = np.float32(0)
+    for x in vectors:
+        centre = share @ x
+        asked = x[item] - centre
+        product = product + x @ asked - centre @ asked
+        squared = squared + np.einsum("ij,ij->i", x, x) - 2 * (x @ centre) + centre @ centre
+    length = np.sqrt(np.maximum(squared, 0))
+    both = length * length[item]
+    return np.clip(np.divide(product, both, out=np.zeros_like(product), where=both > 0), -1, 1)

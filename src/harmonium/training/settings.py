@@ -54,7 +54,7 @@ class Learning:
     n_epochs: int = 60
     batch_size: int = 100
     optimizer: str = "adagrad"
-    learning_rate: float = 0.02
+    learning_rate: float = 0.025
     bias_rate: float = 0.3
     schedule: str = "constant"
     weight_decay: float = 0.02

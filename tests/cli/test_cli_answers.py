@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import harmonium
+from _program import harmonium
 
 
 def test_recommend_lists_as_many_as_asked_and_not_what_was_rated(model):

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import harmonium, in_a_process
+from _program import harmonium, in_a_process
 
 from harmonium import Recommender
 from harmonium.cli.app import SUMMARIES, load

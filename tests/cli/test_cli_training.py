@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import N_USERS, SMALL, harmonium
+from _program import SMALL, harmonium
 
 from harmonium import Recommender
 from harmonium.errors import DivergenceError
@@ -14,7 +14,7 @@ def test_train_writes_a_model_that_loads(films, tmp_path):
     path = tmp_path / "new.harmonium"
     done = harmonium("train", films / "ratings.csv", "-o", path, *SMALL, "--cases", "users", "--json")
     assert done.code == 0
-    assert (done.json["n_users"], done.json["interrupted"]) == (N_USERS, False)
+    assert (done.json["n_users"], done.json["interrupted"]) == (120, False)
     machine = Recommender.load(path).model
     assert (machine.n_hidden, machine.n_epochs, machine.cases) == (4, 3, "users")
 
