@@ -7,6 +7,7 @@ from .presets import DATASETS, Dataset, load
 from .ratings import UNRATED, DuplicateEntryError, Ratings
 from .reading import read_ratings
 from .scale import Scale
+from .sketch import PairSketch
 from .splits import (
     Split,
     StrongSplit,
@@ -26,6 +27,7 @@ __all__ = [
     "UNRATED",
     "Dataset",
     "DuplicateEntryError",
+    "PairSketch",
     "Ratings",
     "Scale",
     "Split",

@@ -57,7 +57,8 @@ def units_step(
     ptr, case, level, multi: bool, sample: bool, phase: Phase, machine: Machine, moments: Moments, step: Step
 ) -> None:
     """Second pass: gradient and optimiser step; see `reference.units_step`."""
-    cost = ptr + UNIT_COST * np.arange(len(ptr))
+    cost = ptr.copy()
+    cost[1:] += UNIT_COST * np.cumsum(ptr[1:] > ptr[:-1])
     over_rows(rows.units_step, cost, ptr, case, level, multi, sample, phase, machine, moments, step)
 
 

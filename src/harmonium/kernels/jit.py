@@ -11,8 +11,10 @@ import itertools
 import os
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from typing import Any
 
 import numba
@@ -69,6 +71,7 @@ def prefetch(typingctx: Any, address: Any) -> Any:
     return types.none(types.int64), codegen
 
 
+RANGES_PER_THREAD = 4  # threads that are done early take over from slow ones
 _pool: ThreadPoolExecutor | None = None
 _pool_lock = threading.Lock()
 _n_threads = 0
@@ -107,7 +110,7 @@ def split(cost: np.ndarray, parts: int) -> list[tuple[int, int]]:
 
 
 def over_rows(kernel: Callable[..., Any], cost: np.ndarray, *args: Any) -> None:
-    """Call `kernel(start, stop, *args)` on ranges that together cover all rows, one range a thread.
+    """Call `kernel(start, stop, *args)` on ranges that together cover all rows, in several threads.
 
     Parameters
     ----------
@@ -115,13 +118,22 @@ def over_rows(kernel: Callable[..., Any], cost: np.ndarray, *args: Any) -> None:
         Writes only to rows of its own range, so that threads need no locks and the result does not depend on them.
     cost : int array, (n_rows + 1,)
         Cumulative cost of the rows.
+    *args
+        Passed on to the kernel.
     """
-    ranges = split(cost, n_threads())
-    if not ranges:
-        return
-    pool = _threads() if len(ranges) > 1 else None
-    others = [pool.submit(kernel, a, b, *args) for a, b in ranges[1:]] if pool else []
-    kernel(*ranges[0], *args)
+    ranges = deque(split(cost, n_threads() * RANGES_PER_THREAD))
+
+    def work() -> None:
+        with suppress(IndexError):  # nothing is left
+            while True:
+                kernel(*ranges.popleft(), *args)
+
+    others = [_threads().submit(work) for _ in range(min(n_threads(), len(ranges)) - 1)]
+    try:
+        work()
+    finally:  # also on Ctrl-C: nobody may still be writing when this returns
+        ranges.clear()
+        wait(others)
     for other in others:
         other.result()
 

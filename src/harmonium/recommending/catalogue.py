@@ -1,174 +1,184 @@
-"""The catalogue: finding items by id or lenient title, reading histories, applying filters."""
+"""The items of a recommender as people name them: by id, by title, by genre and year."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from numbers import Real
 from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
-from harmonium.conventions import UNRATED
-from harmonium.data import Scale, Titles, Vocabulary
-from harmonium.errors import DataError, SettingError, UnknownIdError
-from harmonium.recommending.records import History
+from harmonium.data import Titles, Vocabulary
+from harmonium.errors import DataError, SettingError
 
-Id = int | str
+Mask = npt.NDArray[np.bool_]
+Years = tuple[int | None, int | None]
+N_LISTED = 30  # genres that an error lists
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Catalogue:
-    """Items with their titles and the scale people rate them on.
+    """Items, found by id or title.
 
     Parameters
     ----------
     items : Vocabulary
-    scale : Scale
     titles : Titles or None
-        Aligned to `items`.
+        Over the same items.
+    n_ratings : int64 array, (n_items,)
+        Training ratings of each item.
     """
 
     items: Vocabulary
-    scale: Scale
     titles: Titles | None
+    n_ratings: npt.NDArray[np.int64]
 
-    def find(self, item: Id) -> int:
-        """Index of an item given by its id, or else by its title, matched leniently.
+    def index(self, raw: Any) -> int:
+        """Index of an item by its id or, where that is unknown text, by its title.
 
         Parameters
         ----------
-        item : int or str
-            "matrix" finds "Matrix, The (1999)".
+        raw : int or str
+            An id as in the ratings, or a title as people type it (see `Titles.match`).
+
+        Returns
+        -------
+        int
 
         Raises
         ------
         UnknownIdError
-            Nothing fits; the message names what is nearest.
+            Nothing has this id or title; the message names the nearest.
         AmbiguousTitleError
-            Several titles fit; the error lists them.
+            Several titles fit.
+        DataError
+            It is neither a number nor text.
         """
-        if isinstance(item, np.generic):
-            item = item.item()
-        if isinstance(item, bool) or not isinstance(item, int | str):
-            raise UnknownIdError(f"{item!r} is neither an id nor a title")
-        if item in self.items:
-            return self.items.index(item)
-        if isinstance(item, str) and self.titles is not None:
-            return self.titles.match(item)
-        return self.items.index(item)
+        is_text = isinstance(raw, str)
+        if not is_text and (not isinstance(raw, Real) or isinstance(raw, bool | np.bool_)):
+            raise DataError(f"an item is an id or a title, not {raw!r}, a {type(raw).__name__}")
+        if is_text and self.titles is not None and raw not in self.items:
+            return self.titles.match(raw)
+        return self.items.index(raw)  # pyright: ignore[reportArgumentType]
 
-    def find_all(self, items: Iterable[Id]) -> npt.NDArray[np.int64]:
-        """Indices of several items, in their order.
+    def indices(self, raws: Any) -> npt.NDArray[np.int64]:
+        """Indices of several items, or of one.
 
         Parameters
         ----------
-        items : iterable of int or str
-        """
-        if isinstance(items, str):
-            items = [items]
-        return np.array([self.find(item) for item in items], dtype=np.int64)
+        raws : iterable of int or str, or one of them
 
-    def name(self, index: int) -> str:
-        """Title of an item; its id where there are no titles.
-
-        Parameters
-        ----------
-        index : int
-        """
-        return self.titles[index] if self.titles is not None else str(self.items[index])
-
-    def history(self, rated: Any) -> History:
-        """Read someone's ratings.
-
-        Parameters
-        ----------
-        rated : History, mapping or iterable of pairs
-            From id or title to rating; None means seen, not rated.
+        Returns
+        -------
+        int64 array, (n,)
 
         Raises
         ------
-        DataError
-            A rating is off the scale, or an item occurs twice.
+        UnknownIdError, AmbiguousTitleError, DataError
+            As `index`.
         """
-        if isinstance(rated, History):
-            return rated
-        pairs = list(rated.items() if isinstance(rated, Mapping) else rated)
-        index, level = [], []
-        for pair in pairs:
-            if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
-                raise DataError(f"history: {pair!r} is not a pair of item and rating; give {{item: rating}}")
-            index.append(self.find(pair[0]))
-            level.append(self._code(*pair))
-        self._check_once(index)
-        order = np.argsort(index, kind="stable")
-        return History(np.array(index, np.int64)[order], np.array(level, np.uint8)[order])
+        return np.array([self.index(raw) for raw in listed(raws)], dtype=np.int64)
 
-    def _code(self, item: Id, rating: float | None) -> int:
-        if rating is None:
-            return UNRATED
-        try:
-            value = float(rating)
-        except (TypeError, ValueError):
-            raise DataError(f"history: the rating {rating!r} of {item!r} is not a number") from None
-        if not self.scale.on_scale(np.array([value])).all():
-            raise DataError(f"history: the rating {rating:g} of {item!r} is not on the scale {self.scale.describe()}")
-        return int(self.scale.code(np.array([value]))[0])
-
-    def _check_once(self, index: list[int]) -> None:
-        values, counts = np.unique(np.array(index, np.int64), return_counts=True)
-        if (counts > 1).any():
-            raise DataError(f"history: {self.name(int(values[counts > 1][0]))!r} occurs twice; keep one rating")
-
-    def allowed(
-        self,
-        seen: npt.NDArray[np.int64],
-        allow: Iterable[Id] | None,
-        deny: Iterable[Id] | None,
-        genres: Iterable[str] | None,
-        years: tuple[int | None, int | None] | None,
-    ) -> npt.NDArray[np.bool_]:
-        """Which items may be recommended: bool (n_items,).
+    def title(self, item: int) -> str:
+        """Title of an item, or its id as text.
 
         Parameters
         ----------
-        seen : int array
-            Never recommended.
-        allow, deny : iterable of int or str, optional
-            Only these; none of these.
-        genres : iterable of str, optional
-            Only items of one of these.
-        years : (from, to), optional
-            Only items of these years, either end open when None; items of unknown year are left out.
+        item : int
         """
-        mask = np.ones(len(self.items), bool)
-        if allow is not None:
-            mask[:] = False
-            mask[self.find_all(allow)] = True
-        if deny is not None:
-            mask[self.find_all(deny)] = False
-        if genres is not None or years is not None:
-            mask &= self._of_kind(genres, years)
-        mask[seen] = False
+        return str(self.items[item]) if self.titles is None else self.titles[item]
+
+    def facts(self, item: int) -> dict[str, Any]:
+        """What is known of an item: item_id, title, year, genres, n_ratings.
+
+        Parameters
+        ----------
+        item : int
+        """
+        year = 0 if self.titles is None else int(self.titles.year[item])
+        return {
+            "item_id": self.items[item],
+            "title": self.title(item),
+            "year": year or None,
+            "genres": () if self.titles is None else self.titles.genres[item],
+            "n_ratings": int(self.n_ratings[item]),
+        }
+
+    def of_genres(self, genres: Iterable[str] | str) -> Mask:
+        """Which items are of any of these genres, whatever the case: (n_items,).
+
+        Parameters
+        ----------
+        genres : iterable of str, or str
+
+        Raises
+        ------
+        SettingError
+            No item is of such a genre; the message lists those there are.
+        """
+        mask = np.zeros(len(self.items), dtype=bool)
+        for genre in listed(genres):
+            found = self._genres.get(str(genre).casefold())
+            if found is None:
+                known = ", ".join(sorted(name for name, _ in self._genres.values())[:N_LISTED])
+                raise SettingError(f"genres: {genre!r} is none of {known or 'these items, which have none'}")
+            mask |= found[1]
         return mask
 
-    def _of_kind(
-        self, genres: Iterable[str] | None, years: tuple[int | None, int | None] | None
-    ) -> npt.NDArray[np.bool_]:
-        if self.titles is None:
-            raise SettingError("genres, years: this model has no titles, so nothing is known of genres and years")
-        mask = np.ones(len(self.items), bool)
-        if genres is not None:
-            wanted = {self._genre(genre) for genre in ([genres] if isinstance(genres, str) else genres)}
-            mask &= np.fromiter((not wanted.isdisjoint(of) for of in self.titles.genres), bool, len(mask))
-        if years is not None:
-            low, high = years
-            year = self.titles.year
-            mask &= (year > 0) & (year >= (low or 0)) & (year <= (high or np.iinfo(year.dtype).max))
-        return mask
+    def of_years(self, years: Years) -> Mask:
+        """Which items are of these years, those of an unknown year left out: (n_items,).
 
-    def _genre(self, genre: str) -> str:
-        assert self.titles is not None
-        known = {name.casefold(): name for of in self.titles.genres for name in of}
-        if genre.casefold() not in known:
-            raise UnknownIdError(f"genre {genre!r} is not known; there are {', '.join(sorted(known.values()))}")
-        return known[genre.casefold()]
+        Parameters
+        ----------
+        years : (int or None, int or None)
+            The first and the last year, both included; None leaves that end open.
+
+        Raises
+        ------
+        SettingError
+            They are no such pair, or no item's year is known.
+        """
+        first, last = _checked_years(years)
+        if self.titles is None or not self.titles.year.any():
+            raise SettingError(f"years: {years!r} cannot be asked for: the year of no item is known")
+        year = self.titles.year
+        since = year > 0 if first is None else (year > 0) & (year >= first)
+        return since if last is None else since & (year <= last)
+
+    @cached_property
+    def _genres(self) -> dict[str, tuple[str, Mask]]:
+        """By folded name: the name and which items are of it, (n_items,)."""
+        found: dict[str, tuple[str, Mask]] = {}
+        for item, genres in enumerate(() if self.titles is None else self.titles.genres):
+            for genre in genres:
+                found.setdefault(genre.casefold(), (genre, np.zeros(len(self.items), dtype=bool)))[1][item] = True
+        return found
+
+
+def listed(values: Any) -> list[Any]:
+    """Several values as a list; one number or text is a list of one.
+
+    Parameters
+    ----------
+    values : iterable, number or str
+
+    Raises
+    ------
+    DataError
+        It is none of these.
+    """
+    if isinstance(values, str | Real):
+        return [values]
+    if not isinstance(values, Iterable):
+        raise DataError(f"{values!r} is not a list of ids, titles or genres")
+    return list(values)
+
+
+def _checked_years(years: Any) -> Years:
+    good = isinstance(years, tuple | list) and len(years) == 2
+    good = good and all(year is None or (hasattr(year, "__index__") and not isinstance(year, bool)) for year in years)
+    if not good or (None not in years and years[0] > years[1]):
+        raise SettingError(f"years: {years!r} is not a pair (first, last) of rising years, None for an open end")
+    return years[0], years[1]

@@ -14,7 +14,7 @@ from harmonium.models.level_rbm import LevelRBM
 from harmonium.models.rating_model import LARGEST_LOG, Person, RatingModel
 from harmonium.units import bernoulli
 
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating]
 TINY = np.finfo(np.float32).tiny
 
 

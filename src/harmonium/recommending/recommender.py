@@ -10,19 +10,25 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
+from harmonium import storage
+from harmonium._version import __version__
+from harmonium.conventions import UNRATED
 from harmonium.data import Ratings, Scale, Titles, Vocabulary
-from harmonium.errors import DataError, NotFittedError, SettingError
+from harmonium.errors import DataError, HarmoniumError, ModelFileError, NotFittedError, SettingError
+from harmonium.estimators import rating_rbm
 from harmonium.estimators.rating_rbm import RatingRBM
 from harmonium.events import Event
-from harmonium.models.rating_model import RatingModel
+from harmonium.models import rating_model
+from harmonium.models.rating_model import Person, RatingModel
 from harmonium.recommending import explaining, ranking, similarity
-from harmonium.recommending.catalogue import Catalogue
+from harmonium.recommending.catalogue import Catalogue, Years
 from harmonium.recommending.history import History, read_history
 from harmonium.recommending.liking import LikingTables
 from harmonium.recommending.results import (
     Ends,
     Explanation,
     Prediction,
+    Reason,
     Recommendation,
     SimilarItem,
     UnitDescription,
@@ -86,7 +92,7 @@ class Recommender:
             )
         if titles is not None and titles.ids != items:
             titles = titles.aligned_to(items)
-        self.model, self.items, self.scale, self.titles = model, items, scale, titles
+        self.machine, self.items, self.scale, self.titles = model, items, scale, titles
         self.like = default_like(scale) if like is None else like
         self._first_liked = _first_liked(scale, self.like)
         self._catalogue = Catalogue(items, titles, self._model.n_item_ratings)
@@ -190,7 +196,7 @@ class Recommender:
         deny: Iterable[Any] | None = None,
         min_ratings: int = 0,
         genres: Iterable[str] | None = None,
-        years: tuple[int | None, int | None] | None = None,
+        years: Years | None = None,
     ) -> list[Recommendation]:
         """Rank items for someone by the probability that they like them.
 
@@ -380,7 +386,7 @@ class Recommender:
         SettingError
             There is no users machine.
         """
-        return float(self.model.free_energy(self._rows([self.history(history)]))[0])
+        return float(self.machine.free_energy(self._rows([self.history(history)]))[0])
 
     def energy(self, history: Entries) -> dict[str, Any]:
         """Weigh a history: its free energy, what each rating adds to it, and the hidden units it turns on.
@@ -401,7 +407,7 @@ class Recommender:
             There is no users machine.
         """
         known = self.history(history)
-        total, *less = self.model.free_energy(
+        total, *less = self.machine.free_energy(
             self._rows([known, *(known.without(position) for position in range(len(known)))])
         ).tolist()
         return {
@@ -409,7 +415,7 @@ class Recommender:
             "free_energy_per_rating": total / max(1, known.n_rated),
             "n_rated": known.n_rated,
             "ratings": [{**rated, "free_energy": total - rest} for rated, rest in zip(self._entries(known), less)],
-            "hidden": self.model.transform(self._rows([known]))[0].tolist(),
+            "hidden": self.machine.transform(self._rows([known]))[0].tolist(),
         }
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -424,7 +430,7 @@ class Recommender:
         ModelFileError
             The folder cannot be written to.
         """
-        model_header, model_arrays = rating_rbm.to_parts(self.model)
+        model_header, model_arrays = rating_rbm.to_parts(self.machine)
         header = {
             "library": __version__,
             "model": model_header,
@@ -498,7 +504,7 @@ class Recommender:
         deny: Iterable[Any] | None,
         min_ratings: int,
         genres: Iterable[str] | None,
-        years: tuple[int | None, int | None] | None,
+        years: Years | None,
     ) -> npt.NDArray[np.bool_]:
         """Which items the filters leave, (n_items,)."""
         check_count("min_ratings", min_ratings, 0, MOST_RATINGS)

@@ -1,0 +1,1 @@
+"""Evaluation: how good predictions of ratings nobody learned from are, beside two baselines."""
