@@ -84,7 +84,7 @@ def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             header = _checked_header(path, kind, metadata)
-            arrays = {name: file.get_tensor(name) for name in file}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         if isinstance(error, ModelFileError):
             raise

@@ -157,4 +157,4 @@ def test_ctrl_c_while_learning_saves_the_best_model_so_far(tmp_path):
     assert process.returncode == 0, err
     assert "interrupted: the best model so far was saved" in err
     assert str(path) in out
-    assert Recommender.load(path).model.n_hidden == 16
+    assert Recommender.load(path).machine.n_hidden == 16

@@ -15,7 +15,7 @@ def test_train_writes_a_model_that_loads(films, tmp_path):
     done = harmonium("train", films / "ratings.csv", "-o", path, *SMALL, "--cases", "users", "--json")
     assert done.code == 0
     assert (done.json["n_users"], done.json["interrupted"]) == (120, False)
-    machine = Recommender.load(path).model
+    machine = Recommender.load(path).machine
     assert (machine.n_hidden, machine.n_epochs, machine.cases) == (4, 3, "users")
 
 

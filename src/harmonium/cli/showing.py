@@ -65,16 +65,17 @@ def print_prediction(item: "Prediction") -> None:
     print_table(("Rating", "Probability", ""), rows, left=("",), title=title)
 
 
-def print_similar(found: Sequence[Any]) -> None:
+def print_similar(found: Sequence["SimilarItem"]) -> None:
     """Print the items most like another.
 
     Parameters
     ----------
-    found : sequence of records
-        From `Recommender.similar_items`.
+    found : sequence of SimilarItem
     """
-    rows = ([str(k), item.title, f"{item.similarity:.3f}", f"{item.n_ratings:,}"] for k, item in enumerate(found, 1))
-    print_table(("#", "Title", "Similarity", "Ratings"), rows, left=("Title",))
+    rows = (
+        (str(item.rank), item.title, f"{item.score:.3f}", f"{item.similarity:.3f}", f"{item.n_ratings:,}") for item in found
+    )
+    print_table(("#", "Title", "Score", "Similarity", "Ratings"), rows, left=("Title",))
 
 
 def print_unit(unit: "UnitDescription") -> None:

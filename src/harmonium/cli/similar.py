@@ -22,7 +22,8 @@ def similar(
 ) -> None:
     """List the items most like an item.
 
-    Alike are items whose ratings depend on the hidden units alike.
+    Alike are items whose ratings depend on the hidden units alike; the score draws that towards 0 for items that few
+    people rated.
     """
     recommender = Recommender.load(model)
     found = recommender.similar_items(item_of(recommender, item), n)

@@ -108,7 +108,7 @@ class RatingRBM(Estimator):
         patience: int = Learning.patience,
         validation_fraction: float = 0.05,
         refit: bool = False,
-        fold_in_penalty: float = 0.02,
+        fold_in_penalty: float = 0.04,
         fold_in_bias_penalty: float = 1.0,
         random_state: int = 0,
     ):

@@ -11,7 +11,7 @@ from harmonium.errors import DataError
 
 
 def aligned(scale: Scale, items: Vocabulary, **parts: Ratings) -> dict[str, Ratings]:
-    """Bring ratings to one scale, the same users, and items which begin as a wider vocabulary than any of theirs.
+    """Bring ratings to one scale and to vocabularies that hold all their users and items.
 
     Parameters
     ----------

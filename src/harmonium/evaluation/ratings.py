@@ -1,6 +1,7 @@
 """Measure predictions of ratings that were held out, beside baselines that saw the same."""
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Protocol, final, runtime_checkable
 
 import numpy as np
@@ -150,9 +151,12 @@ def evaluate(
     >>> found.model.n
     10083
     """
+    parts = {"train": train, "test": test} | ({} if learned_from is None else {"learned_from": learned_from})
+    for name, part in parts.items():
+        if not isinstance(part, Ratings):
+            raise DataError(f"{name}: a {type(part).__name__} is not a Ratings; use harmonium.read_ratings")
     machine, items, scale = _opened(model, train)
-    known = {"learned_from": learned_from} if learned_from is not None else {}
-    parts = aligned(scale, items, train=train, test=test.select(test.level != UNRATED), **known)
+    parts = aligned(scale, items, **parts | {"test": test.select(test.level != UNRATED)})
     if not parts["test"].n_ratings:
         raise DataError("test: there are no ratings to predict")
     _check_leaks(machine, parts)
@@ -218,7 +222,7 @@ def _check_leaks(machine: RatingRBM, parts: dict[str, Ratings]) -> None:
 def _first_liked(scale: Scale, like: float | None) -> int:
     """Level code of the lowest level that counts as liking."""
     least = scale.minimum + LIKED_SHARE * (scale.maximum - scale.minimum) if like is None else like
-    if not scale.minimum < least <= scale.maximum:
+    if isinstance(least, bool) or not isinstance(least, Real) or not scale.minimum < least <= scale.maximum:
         raise SettingError(f"like: {like!r} is not a rating above {scale.minimum:g} and up to {scale.maximum:g}")
     return int(np.searchsorted(scale.values, least))
 

@@ -26,6 +26,7 @@ _LN2_HIGH, _LN2_LOW = f32(0.693359375), f32(-2.12194440e-4)  # Cody & Waite: ln 
 
 @inlined
 def mix(z):
+    """SplitMix64's finaliser."""
     z = (z ^ (z >> _S30)) * _MIX_1
     z = (z ^ (z >> _S27)) * _MIX_2
     return z ^ (z >> _S31)
@@ -61,6 +62,7 @@ def exp(x):
 
 @inlined
 def sigmoid(x):
+    """1 / (1 + e^-x)."""
     return f32(1) / (f32(1) + exp(-x))
 
 
@@ -187,12 +189,14 @@ def expected_feature(scale, P, phi, f, n):
 
 @inlined
 def activate(h, field, live):
+    """h = live * sigmoid(field)."""
     for j in range(h.shape[0]):
         h[j] = live[j] * sigmoid(field[j])
 
 
 @inlined
 def longest(start, stop, cases, indptr):
+    """Most entries of any of the cases; at least 1."""
     n = 1
     for i in range(start, stop):
         n = max(n, indptr[cases[i] + 1] - indptr[cases[i]])

@@ -140,20 +140,24 @@ class RatingModel:
         return len(self.n_item_ratings)
 
 
-def items_side(rbm: LevelRBM, ratings: Ratings, weight_penalty: float, bias_penalty: float) -> ItemsSide:
+def items_side(
+    rbm: LevelRBM, ratings: Ratings, learnt_from: Ratings, weight_penalty: float, bias_penalty: float
+) -> ItemsSide:
     """Complete a machine trained on items as cases with the evidence that predictions need.
 
     Parameters
     ----------
     rbm : LevelRBM
     ratings : Ratings
-        What it was trained on, users as rows.
+        What is known of the items, users as rows.
+    learnt_from : Ratings
+        What the machine was trained on: all of it, or all but the validation ratings.
     weight_penalty, bias_penalty : float
     """
     counts = np.bincount(ratings.level[ratings.level != UNRATED], minlength=rbm.n_levels) + level_rbm.SMOOTHING
     prior = np.log(counts / counts.sum()).astype(np.float32)
     hidden = level_rbm.hidden_mean(rbm, ratings.transposed())
-    return ItemsSide(rbm, hidden, prior, history_keys(ratings), weight_penalty, bias_penalty)
+    return ItemsSide(rbm, hidden, prior, history_keys(learnt_from), weight_penalty, bias_penalty)
 
 
 def history_keys(ratings: Ratings) -> npt.NDArray[np.uint64]:

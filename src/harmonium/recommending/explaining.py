@@ -1,4 +1,4 @@
-"""Reasons: exact leave-one-out differences, and through which hidden units they act."""
+"""Hidden units as reasons: how each tilts an item towards being liked."""
 
 from typing import Any
 
@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from harmonium.models.level_rbm import LevelRBM
-from harmonium.models.rating_model import Person, RatingModel
 
 Floats = npt.NDArray[np.floating]
 N_UNITS = 5  # hidden units that a reason lists
@@ -17,7 +16,7 @@ METHOD = (
 )
 
 
-def tilts(rbm: LevelRBM, first_liked: int, item: Any = slice(None)) -> Floats:
+def tilts(rbm: LevelRBM, first_liked: int, item: Any = slice(None), unit: Any = slice(None)) -> Floats:
     """What each hidden unit, when on, adds to the fields of the liked levels against the others.
 
     Parameters
@@ -25,17 +24,19 @@ def tilts(rbm: LevelRBM, first_liked: int, item: Any = slice(None)) -> Floats:
     rbm : LevelRBM
     first_liked : int
         Level code of the lowest level that counts as liking.
-    item : int, int array or slice
+    item, unit : int, int array or slice
+        Which items, and which hidden units.
 
     Returns
     -------
-    floats, (..., n_hidden)
+    floats, (n_items, n_hidden)
+        Without the dimensions of which one alone is asked for.
         Mean field of the liked levels less that of the others, in nats.
     """
     free = slice(1 if rbm.conditional else 0, None)
     phi = rbm.phi[:, free]
     weight = phi[first_liked:].mean(axis=0) - phi[:first_liked].mean(axis=0)
-    return np.tensordot(weight, rbm.W[free, item], axes=1)
+    return np.tensordot(weight, rbm.W[free, item, unit], axes=1)
 
 
 def strongest(parts: Floats, n: int) -> tuple[tuple[int, float], ...]:
@@ -48,23 +49,3 @@ def strongest(parts: Floats, n: int) -> tuple[tuple[int, float], ...]:
     """
     order = np.argsort(-np.abs(parts), kind="stable")[:n]
     return tuple((int(j), float(parts[j])) for j in order if parts[j])
-
-
-def unit_parts(model: RatingModel, first_liked: int, item: int, who: Person, other: Person) -> Floats:
-    """Parts of the hidden units in the difference of an item's tilt between two people.
-
-    Parameters
-    ----------
-    model : RatingModel
-    first_liked : int
-    item : int
-    who, other : Person
-
-    Returns
-    -------
-    floats, (n_hidden,)
-        In nats; empty without a users machine.
-    """
-    if model.users is None or who.hidden is None or other.hidden is None:
-        return np.zeros(0)
-    return tilts(model.users, first_liked, item) * (who.hidden - other.hidden)

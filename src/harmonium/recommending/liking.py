@@ -5,17 +5,55 @@ over levels is a sum over few long rows, and log and softmax cancel where there 
 """
 
 from dataclasses import dataclass
-from typing import final
+from numbers import Real
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
+from harmonium.data import Scale
+from harmonium.errors import SettingError
 from harmonium.models.level_rbm import LevelRBM
 from harmonium.models.rating_model import LARGEST_LOG, Person, RatingModel
 from harmonium.units import bernoulli
 
 Floats = npt.NDArray[np.floating]
+LIKED_SHARE = 0.75  # of the way from the lowest rating to the highest
 TINY = np.finfo(np.float32).tiny
+
+
+def default_like(scale: Scale) -> float:
+    """The lowest level at least three quarters of the way from the lowest rating to the highest.
+
+    Parameters
+    ----------
+    scale : Scale
+    """
+    least = scale.minimum + LIKED_SHARE * (scale.maximum - scale.minimum)
+    return next(level for level in scale.levels if level >= least)
+
+
+def first_liked_level(scale: Scale, like: Any) -> int:
+    """Level code of the lowest level that counts as liking.
+
+    Parameters
+    ----------
+    scale : Scale
+    like : float
+        Ratings of at least this count as liking.
+
+    Raises
+    ------
+    SettingError
+        Every rating is liking then, or none.
+    """
+    good = isinstance(like, Real) and not isinstance(like, bool | np.bool_)
+    if not good or not scale.minimum < float(like) <= scale.maximum:
+        raise SettingError(
+            f"like: {like!r} is not a rating above {scale.minimum:g} and up to {scale.maximum:g}; "
+            "ratings of at least it count as liking"
+        )
+    return int(np.searchsorted(scale.values, float(like)))
 
 
 @final
@@ -91,9 +129,8 @@ class LikingTables:
         if users is None or who.hidden is None or self.users_bias is None:
             return None
         free = _free(users)
-        x = users.phi[:, free] @ (users.W[free] @ who.hidden.astype(np.float32, copy=False))
-        x += self.users_bias
-        return x
+        z = [W @ who.hidden.astype(np.float32, copy=False) for W in users.W[free]]
+        return _fields(users.phi[:, free], z, self.users_bias)
 
     def _items_field(self, who: Person) -> Floats | None:
         """Fields of the levels in the items machine, (n_levels, n_items)."""
@@ -102,9 +139,8 @@ class LikingTables:
             return None
         W, b = who.unit
         free = _free(items.rbm)
-        x = items.rbm.phi[:, free] @ (self.items_hidden @ W[free].T).T
-        x += b[:, None]
-        return x
+        z = [self.items_hidden @ of_feature for of_feature in W[free]]
+        return _fields(items.rbm.phi[:, free], z, b[:, None])
 
     def _liked(self, x: Floats, n_rated: int) -> Floats:
         """Calibrated probability of the liked levels, (n_items,); x (n_levels, n_items) is used up."""
@@ -128,6 +164,14 @@ class LikingTables:
 def _free(rbm: LevelRBM) -> slice:
     """The features that reach a visible unit's own probabilities: all but the constant one."""
     return slice(1 if rbm.conditional else 0, None)
+
+
+def _fields(phi: Floats, z: list[Floats], bias: Floats) -> Floats:
+    """bias[k] + sum_f phi[k, f] z[f], (n_levels, n_items); phi (n_levels, n_features), z one vector a feature."""
+    x = bias + phi[:, 0, None] * z[0]
+    for f in range(1, len(z)):
+        x += phi[:, f, None] * z[f]
+    return x
 
 
 def _softmax(x: Floats) -> Floats:

@@ -2,33 +2,25 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
-from functools import cached_property
-from numbers import Real
 from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
-from harmonium import storage
-from harmonium._version import __version__
-from harmonium.conventions import UNRATED
 from harmonium.data import Ratings, Scale, Titles, Vocabulary
 from harmonium.errors import DataError, HarmoniumError, ModelFileError, NotFittedError, SettingError
-from harmonium.estimators import rating_rbm
 from harmonium.estimators.rating_rbm import RatingRBM
 from harmonium.events import Event
-from harmonium.models import rating_model
-from harmonium.models.rating_model import Person, RatingModel
-from harmonium.recommending import explaining, ranking, similarity
+from harmonium.models.rating_model import RatingModel
+from harmonium.recommending import explaining, modelfile, ranking, similarity
 from harmonium.recommending.catalogue import Catalogue, Years
 from harmonium.recommending.history import History, read_history
-from harmonium.recommending.liking import LikingTables
+from harmonium.recommending.liking import LikingTables, default_like, first_liked_level
+from harmonium.recommending.predicting import Predictor
 from harmonium.recommending.results import (
     Ends,
     Explanation,
     Prediction,
-    Reason,
     Recommendation,
     SimilarItem,
     UnitDescription,
@@ -39,10 +31,8 @@ from harmonium.units import bernoulli
 Floats = npt.NDArray[np.floating]
 Watch = Callable[[Event], Any] | Iterable[Callable[[Event], Any]]
 Entries = History | Ratings | Mapping[Any, float | None] | Iterable[tuple[Any, float | None]]
-KIND = "recommender"
 MOST_ASKED = 1_000_000  # places of a list
 MOST_RATINGS = 1_000_000_000  # of one item
-LIKED_SHARE = 0.75  # of the way from the lowest rating to the highest
 
 
 @final
@@ -94,11 +84,12 @@ class Recommender:
             titles = titles.aligned_to(items)
         self.machine, self.items, self.scale, self.titles = model, items, scale, titles
         self.like = default_like(scale) if like is None else like
-        self._first_liked = _first_liked(scale, self.like)
+        first_liked = first_liked_level(scale, self.like)
         self._catalogue = Catalogue(items, titles, self._model.n_item_ratings)
-        self._liking = LikingTables.of(self._model, self._first_liked)
+        self._predictor = Predictor(self._model, self._catalogue, scale, first_liked)
+        self._liking = LikingTables.of(self._model, first_liked)
         counts = self._model.level_counts
-        self._usual = float(counts[self._first_liked :].sum() / counts.sum())
+        self._usual = float(counts[first_liked:].sum() / counts.sum())
 
     @classmethod
     def fit(
@@ -241,10 +232,10 @@ class Recommender:
         candidates = self._candidates(allow, deny, min_ratings, genres, years)
         if exclude_seen:
             candidates[known.item] = False
-        who = self._person(known)
+        who = self._predictor.person(known)
         score = ranking.shrunk(self._liking.probability(who), self._model.n_item_ratings, self._usual)
         chosen = ranking.best(score, self._model.n_item_ratings, candidates, n)
-        places = zip(self._fields(who, chosen), score[chosen].tolist())
+        places = zip(self._predictor.fields(who, chosen), score[chosen].tolist())
         return [Recommendation(rank=rank, score=s, **fields) for rank, (fields, s) in enumerate(places, start=1)]
 
     def predict(self, history: Entries, items: Iterable[Any]) -> list[Prediction]:
@@ -266,8 +257,8 @@ class Recommender:
         UnknownIdError, AmbiguousTitleError, DataError
             As `history`.
         """
-        who = self._person(self.history(history))
-        return [Prediction(**fields) for fields in self._fields(who, self._catalogue.indices(items))]
+        who = self._predictor.person(self.history(history))
+        return [Prediction(**fields) for fields in self._predictor.fields(who, self._catalogue.indices(items))]
 
     def similar_items(self, item: Any, n: int = 10) -> list[SimilarItem]:
         """List the items most like an item.
@@ -327,13 +318,12 @@ class Recommender:
         """
         check_count("n", n, 1, MOST_ASKED)
         known, target = self.history(history), self._catalogue.index(item)
-        who, nobody = self._person(known), self._person(History.nothing(self.items))
-        prediction, baseline = (Prediction(**self._fields(one, np.array([target]))[0]) for one in (who, nobody))
+        who, nobody = self._predictor.person(known), self._predictor.person(History.nothing(self.items))
         return Explanation(
-            item=prediction,
-            baseline=baseline,
-            reasons=self._reasons(known, target, who, prediction)[:n],
-            units=explaining.strongest(self._unit_parts(target, who, nobody), n),
+            item=self._predictor.prediction(who, target),
+            baseline=self._predictor.prediction(nobody, target),
+            reasons=self._predictor.reasons(known, target, who)[:n],
+            units=explaining.strongest(self._predictor.unit_parts(target, who, nobody), n),
             method=explaining.METHOD,
         )
 
@@ -361,7 +351,7 @@ class Recommender:
             raise SettingError("cases='items' has no machine whose cases are users; fit with cases='users' or 'both'")
         check_count("unit", j, 0, users.n_hidden - 1)
         check_count("n", n, 1, MOST_ASKED)
-        weight = explaining.tilts(users, self._first_liked)[:, j]
+        weight = explaining.tilts(users, self._predictor.first_liked, unit=j)
         held_back = ranking.shrunk(weight, self._model.n_item_ratings, 0.0)
         bias = users.c[j]
         return UnitDescription(
@@ -386,7 +376,7 @@ class Recommender:
         SettingError
             There is no users machine.
         """
-        return float(self.machine.free_energy(self._rows([self.history(history)]))[0])
+        return float(self.machine.free_energy(self._predictor.rows([self.history(history)]))[0])
 
     def energy(self, history: Entries) -> dict[str, Any]:
         """Weigh a history: its free energy, what each rating adds to it, and the hidden units it turns on.
@@ -408,14 +398,16 @@ class Recommender:
         """
         known = self.history(history)
         total, *less = self.machine.free_energy(
-            self._rows([known, *(known.without(position) for position in range(len(known)))])
+            self._predictor.rows([known, *(known.without(position) for position in range(len(known)))])
         ).tolist()
         return {
             "free_energy": total,
             "free_energy_per_rating": total / max(1, known.n_rated),
             "n_rated": known.n_rated,
-            "ratings": [{**rated, "free_energy": total - rest} for rated, rest in zip(self._entries(known), less)],
-            "hidden": self.machine.transform(self._rows([known]))[0].tolist(),
+            "ratings": [
+                {**rated, "free_energy": total - rest} for rated, rest in zip(self._predictor.entries(known), less)
+            ],
+            "hidden": self.machine.transform(self._predictor.rows([known]))[0].tolist(),
         }
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -430,18 +422,7 @@ class Recommender:
         ModelFileError
             The folder cannot be written to.
         """
-        model_header, model_arrays = rating_rbm.to_parts(self.machine)
-        header = {
-            "library": __version__,
-            "model": model_header,
-            "scale": asdict(self.scale),
-            "like": self.like,
-            "has_titles": self.titles is not None,
-        }
-        arrays = storage.prefixed("model.", model_arrays) | storage.prefixed("items.", self.items.to_arrays())
-        if self.titles is not None:
-            arrays |= storage.prefixed("titles.", self.titles.to_arrays())
-        storage.write(path, KIND, header, arrays)
+        modelfile.write(path, modelfile.Parts(self.machine, self.items, self.scale, self.titles, self.like))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Recommender":
@@ -461,42 +442,11 @@ class Recommender:
         ModelFileError
             There is no such file, it is damaged, holds something else, or is of a later version.
         """
-        header, arrays = storage.read(path, KIND)
+        parts = modelfile.read(path)
         try:
-            items = Vocabulary.from_arrays(storage.under("items.", arrays))
-            has_titles, stored = header["has_titles"], storage.under("titles.", arrays)
-            titles = Titles.from_arrays(stored, items) if has_titles else None
-            model = rating_rbm.from_parts(header["model"], storage.under("model.", arrays))
-            return cls(model, items, Scale(**header["scale"]), titles, header["like"])
-        except (HarmoniumError, KeyError, TypeError) as error:
-            raise ModelFileError(f"{path}: is incomplete or damaged ({error})") from error
-
-    def _person(self, history: History) -> Person:
-        """The person behind a history; behind one without ratings, the average of all, in the items machine."""
-        who = rating_model.person(self._model, history.item, history.level)
-        return who if history.n_rated or who.unit is None else who._replace(unit=self._everyone)
-
-    @cached_property
-    def _everyone(self) -> tuple[Floats, Floats]:
-        """The average training user as a unit of the items machine, with the biases that a new person starts from."""
-        side = self._model.items
-        assert side is not None
-        return side.rbm.W.mean(axis=1), side.prior_bias
-
-    def _fields(self, who: Person, items: npt.NDArray[np.integer]) -> list[dict[str, Any]]:
-        """The fields of `Predicted`, for each of these items."""
-        p = rating_model.person_probabilities(self._model, who, items)
-        rating, liking = p @ self.scale.values, p[:, self._first_liked :].sum(axis=1)
-        return [
-            {
-                **self._catalogue.facts(item),
-                "rating": expected,
-                "levels": self.scale.levels,
-                "probabilities": tuple(of_levels),
-                "probability_of_liking": liked,
-            }
-            for item, expected, of_levels, liked in zip(items.tolist(), rating.tolist(), p.tolist(), liking.tolist())
-        ]
+            return cls(*parts)
+        except HarmoniumError as error:
+            raise ModelFileError(f"{path}: its parts do not fit together ({error})") from error
 
     def _candidates(
         self,
@@ -521,66 +471,8 @@ class Recommender:
             candidates &= self._catalogue.of_years(years)
         return candidates
 
-    def _reasons(self, history: History, item: int, who: Person, whole: Prediction) -> tuple[Reason, ...]:
-        """Every entry of the history as a reason, the strongest first."""
-        people = [self._person(history.without(position)) for position in range(len(history))]
-        without = [self._fields(one, np.array([item]))[0] for one in people]
-        found = [
-            Reason(
-                item_id=entry["item_id"],
-                title=entry["title"],
-                rating=entry["rating"],
-                contribution=whole.probability_of_liking - other["probability_of_liking"],
-                rating_contribution=whole.rating - other["rating"],
-                by_unit=explaining.strongest(self._unit_parts(item, who, one), explaining.N_UNITS),
-            )
-            for entry, one, other in zip(self._entries(history), people, without)
-        ]
-        return tuple(sorted(found, key=lambda reason: -abs(reason.contribution)))
-
-    def _unit_parts(self, item: int, who: Person, other: Person) -> Floats:
-        return explaining.unit_parts(self._model, self._first_liked, item, who, other)
-
     def _end(self, weight: Floats, strength: Floats, n: int) -> Ends:
         """One end of a hidden unit: the items of largest positive strength, with their weights."""
         chosen = ranking.best(strength, self._model.n_item_ratings, strength > 0, n).tolist()
         n_ratings = self._model.n_item_ratings
         return tuple((self.items[k], self._catalogue.title(k), float(weight[k]), int(n_ratings[k])) for k in chosen)
-
-    def _entries(self, history: History) -> list[dict[str, Any]]:
-        """item_id, title and rating (None for seen, not rated) of every entry."""
-        return [
-            {
-                "item_id": self.items[item],
-                "title": self._catalogue.title(item),
-                "rating": None if level == UNRATED else self.scale.levels[level],
-            }
-            for item, level in zip(history.item.tolist(), history.level.tolist())
-        ]
-
-    def _rows(self, histories: list[History]) -> Ratings:
-        """Histories as the rows of one `Ratings`."""
-        row = np.repeat(np.arange(len(histories)), [len(one) for one in histories])
-        item, level = (np.concatenate([getattr(one, name) for one in histories]) for name in ("item", "level"))
-        return Ratings.from_arrays(row, item, level, Vocabulary(np.arange(len(histories))), self.items, self.scale)
-
-
-def default_like(scale: Scale) -> float:
-    """The lowest level at least three quarters of the way from the lowest rating to the highest.
-
-    Parameters
-    ----------
-    scale : Scale
-    """
-    least = scale.minimum + LIKED_SHARE * (scale.maximum - scale.minimum)
-    return next(level for level in scale.levels if level >= least)
-
-
-def _first_liked(scale: Scale, like: float) -> int:
-    """Level code of the lowest level that counts as liking."""
-    if isinstance(like, bool) or not isinstance(like, Real) or not scale.minimum < like <= scale.maximum:
-        raise SettingError(
-            f"like: {like!r} is not a rating above {scale.minimum:g} and up to {scale.maximum:g}; "
-            "ratings of at least it count as liking"
-        )
-    return int(np.searchsorted(scale.values, like))

@@ -181,7 +181,7 @@ class Fit:
     def _fit_blends(self) -> dict[str, Blend]:
         assert self.split is not None
         part, held_out = self.split.train, _some(self.split.test, MOST_TO_CALIBRATE, self.plan.seed)
-        raw = replace(self._assembled(self.chosen, part), blends={})
+        raw = replace(self._assembled(self.chosen, part, part), blends={})
         by = {name: rating_model.probabilities(rating_model.only(raw, name), part, held_out) for name in self.chosen}
         n_user = rating_model.n_rated(part)[held_out.user_of()]
         n_item = raw.n_item_ratings[held_out.item]
@@ -202,13 +202,14 @@ class Fit:
         if set(self.final) == set(MACHINES[self.plan.cases]) or not self.chosen:
             if not self.final:
                 raise DivergenceError("no epoch was completed: there is no model yet")
-            return self._assembled(self.final, self.ratings)
-        return self._assembled(self.chosen, self._training("choose"))
+            return self._assembled(self.final, self.ratings, self.ratings)
+        return self._assembled(self.chosen, self.ratings, self._training("choose"))  # all ratings are evidence
 
-    def _assembled(self, machines: dict[str, LevelRBM], ratings: Ratings) -> RatingModel:
+    def _assembled(self, machines: dict[str, LevelRBM], ratings: Ratings, learnt_from: Ratings) -> RatingModel:
         plan, rated = self.plan, ratings.level != UNRATED
         side = machines.get("items")
-        items = side and rating_model.items_side(side, ratings, plan.weight_penalty, plan.bias_penalty)
+        penalties = plan.weight_penalty, plan.bias_penalty
+        items = side and rating_model.items_side(side, ratings, learnt_from, *penalties)
         return RatingModel(
             users=machines.get("users"),
             items=items,

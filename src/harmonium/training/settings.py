@@ -51,10 +51,10 @@ class Learning:
     sample: bool = False
     keep: float = 0.5
     hidden_dropout: float = 0.5
-    n_epochs: int = 60
+    n_epochs: int = 80
     batch_size: int = 100
     optimizer: str = "adagrad"
-    learning_rate: float = 0.025
+    learning_rate: float = 0.03
     bias_rate: float = 0.3
     schedule: str = "constant"
     weight_decay: float = 0.02

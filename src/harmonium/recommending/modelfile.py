@@ -1,0 +1,73 @@
+"""What a recommender's file holds, and how it is read back."""
+
+import os
+from dataclasses import asdict
+from typing import NamedTuple
+
+from harmonium import storage
+from harmonium._version import __version__
+from harmonium.data import Scale, Titles, Vocabulary
+from harmonium.errors import HarmoniumError, ModelFileError
+from harmonium.estimators import rating_rbm
+from harmonium.estimators.rating_rbm import RatingRBM
+
+KIND = "recommender"
+
+
+class Parts(NamedTuple):
+    """What a `Recommender` is made of, in the order of its constructor's parameters."""
+
+    model: RatingRBM
+    items: Vocabulary
+    scale: Scale
+    titles: Titles | None
+    like: float
+
+
+def write(path: str | os.PathLike[str], parts: Parts) -> None:
+    """Write a recommender's parts; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+    parts : Parts
+
+    Raises
+    ------
+    ModelFileError
+        The folder cannot be written to.
+    """
+    model_header, model_arrays = rating_rbm.to_parts(parts.model)
+    header = {
+        "library": __version__,
+        "model": model_header,
+        "scale": asdict(parts.scale),
+        "like": parts.like,
+        "has_titles": parts.titles is not None,
+    }
+    arrays = storage.prefixed("model.", model_arrays) | storage.prefixed("items.", parts.items.to_arrays())
+    if parts.titles is not None:
+        arrays |= storage.prefixed("titles.", parts.titles.to_arrays())
+    storage.write(path, KIND, header, arrays)
+
+
+def read(path: str | os.PathLike[str]) -> Parts:
+    """Read what `write` wrote.
+
+    Parameters
+    ----------
+    path : path
+
+    Raises
+    ------
+    ModelFileError
+        There is no such file, it is damaged, holds something else, or is of a later version.
+    """
+    header, arrays = storage.read(path, KIND)
+    try:
+        items = Vocabulary.from_arrays(storage.under("items.", arrays))
+        titles = Titles.from_arrays(storage.under("titles.", arrays), items) if header["has_titles"] else None
+        model = rating_rbm.from_parts(header["model"], storage.under("model.", arrays))
+        return Parts(model, items, Scale(**header["scale"]), titles, header["like"])
+    except (HarmoniumError, KeyError, TypeError) as error:
+        raise ModelFileError(f"{path}: is incomplete or damaged ({error})") from error

@@ -1,0 +1,165 @@
+"""From a history to predictions and reasons: the model's arrays in, records of plain values out."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from harmonium.conventions import UNRATED
+from harmonium.data import Ratings, Scale, Vocabulary
+from harmonium.models import rating_model
+from harmonium.models.rating_model import Person, RatingModel
+from harmonium.recommending import explaining
+from harmonium.recommending.catalogue import Catalogue
+from harmonium.recommending.history import History
+from harmonium.recommending.results import Prediction, Reason
+
+Floats = npt.NDArray[np.floating]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A model with what its columns and levels stand for.
+
+    Parameters
+    ----------
+    model : RatingModel
+    catalogue : Catalogue
+    scale : Scale
+    first_liked : int
+        Level code of the lowest level that counts as liking.
+    """
+
+    model: RatingModel
+    catalogue: Catalogue
+    scale: Scale
+    first_liked: int
+
+    def person(self, history: History) -> Person:
+        """Fold in the person behind a history.
+
+        Someone without ratings is the average training user in the items machine, where nothing else could tell items
+        apart.
+
+        Parameters
+        ----------
+        history : History
+        """
+        who = rating_model.person(self.model, history.item, history.level)
+        return who if history.n_rated or who.unit is None else who._replace(unit=self._everyone)
+
+    @cached_property
+    def _everyone(self) -> tuple[Floats, Floats]:
+        """The average training user as a unit of the items machine, with the biases that a new person starts from."""
+        side = self.model.items
+        assert side is not None
+        return side.rbm.W.mean(axis=1), side.prior_bias
+
+    def fields(self, who: Person, items: npt.NDArray[np.integer]) -> list[dict[str, Any]]:
+        """The fields of `Predicted` for each of some items.
+
+        Parameters
+        ----------
+        who : Person
+        items : int array, (n,)
+        """
+        p = rating_model.person_probabilities(self.model, who, items)
+        rating, liking = p @ self.scale.values, p[:, self.first_liked :].sum(axis=1)
+        return [
+            {
+                **self.catalogue.facts(item),
+                "rating": expected,
+                "levels": self.scale.levels,
+                "probabilities": tuple(of_levels),
+                "probability_of_liking": liked,
+            }
+            for item, expected, of_levels, liked in zip(items.tolist(), rating.tolist(), p.tolist(), liking.tolist())
+        ]
+
+    def prediction(self, who: Person, item: int) -> Prediction:
+        """Predict one item.
+
+        Parameters
+        ----------
+        who : Person
+        item : int
+        """
+        return Prediction(**self.fields(who, np.array([item]))[0])
+
+    def reasons(self, history: History, item: int, who: Person) -> tuple[Reason, ...]:
+        """What each entry of the history does to a prediction, the strongest first.
+
+        Parameters
+        ----------
+        history : History
+        item : int
+        who : Person
+            Behind the whole history.
+
+        Notes
+        -----
+        As many fold-ins as there are entries.
+        """
+        whole = self.prediction(who, item)
+        found = []
+        for position, entry in enumerate(self.entries(history)):
+            other = self.person(history.without(position))
+            less = self.prediction(other, item)
+            found.append(
+                Reason(
+                    **entry,
+                    contribution=whole.probability_of_liking - less.probability_of_liking,
+                    rating_contribution=whole.rating - less.rating,
+                    by_unit=explaining.strongest(self.unit_parts(item, who, other), explaining.N_UNITS),
+                )
+            )
+        return tuple(sorted(found, key=lambda reason: -abs(reason.contribution)))
+
+    def unit_parts(self, item: int, who: Person, other: Person) -> Floats:
+        """Parts of the hidden units in the difference of an item's tilt between two people.
+
+        Parameters
+        ----------
+        item : int
+        who, other : Person
+
+        Returns
+        -------
+        floats, (n_hidden,)
+            In nats; they add up to the difference. Empty without a users machine.
+        """
+        if self.model.users is None or who.hidden is None or other.hidden is None:
+            return np.zeros(0)
+        return explaining.tilts(self.model.users, self.first_liked, item) * (who.hidden - other.hidden)
+
+    def entries(self, history: History) -> list[dict[str, Any]]:
+        """item_id, title and rating (None for seen, not rated) of every entry.
+
+        Parameters
+        ----------
+        history : History
+        """
+        return [
+            {
+                "item_id": self.catalogue.items[item],
+                "title": self.catalogue.title(item),
+                "rating": None if level == UNRATED else self.scale.levels[level],
+            }
+            for item, level in zip(history.item.tolist(), history.level.tolist())
+        ]
+
+    def rows(self, histories: list[History]) -> Ratings:
+        """Histories as the rows of one `Ratings`.
+
+        Parameters
+        ----------
+        histories : list of History
+        """
+        row = np.repeat(np.arange(len(histories)), [len(one) for one in histories])
+        item = np.concatenate([one.item for one in histories])
+        level = np.concatenate([one.level for one in histories])
+        users = Vocabulary(np.arange(len(histories)))
+        return Ratings.from_arrays(row, item, level, users, self.catalogue.items, self.scale)
