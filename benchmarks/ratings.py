@@ -1,7 +1,7 @@
 """Accuracy of the rating machine on MovieLens 1M, beside scikit-surprise on the same split.
 
 The ratings, in the file's order, are permuted by numpy.random.default_rng(seed).permutation; the first tenth is test.
-Epochs, blend and calibration are chosen on a part cut from the training ratings; test ratings are read once, at the end.
+Epochs, blend and calibration are chosen on a part cut from training; test ratings are read once, at the end.
 
     python benchmarks/ratings.py --data DIR [--seeds 0,1,2] [--no-peers] [--json]
 """
@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from _machine import describe, print_json
 
+from _machine import describe, print_json
 from harmonium.data import Ratings, read_ratings, split_by_mask
 from harmonium.estimators.rating_rbm import RatingRBM
 from harmonium.evaluation.ratings import evaluate

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 from _machine import describe, peak_memory_gb, print_json
 
 N_HIDDEN, N_HISTORY, N_CALLS = 128, 20, 200

@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 from _dense import seconds_per_epoch
 from _machine import describe, gemm_peak, print_json
 from _synthetic import ml20m_shape
-
 from harmonium.data import Ratings, read_ratings
 from harmonium.models import level_rbm
 from harmonium.training import batches, loop, state

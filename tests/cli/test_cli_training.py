@@ -150,9 +150,9 @@ def test_evaluate_measures_a_model_on_parts(films, model):
     found = harmonium("evaluate", "--model", model, *parts, "--json").json
     assert found["model"]["n"] == len((films / "new.csv").read_text(encoding="utf-8").splitlines()) - 1
     table = harmonium("evaluate", "--model", model, *parts, "--markdown").out.splitlines()
-    assert len(table) == 5
+    assert len(table) == 7
     assert all(line.startswith("|") and line.endswith("|") for line in table)
-    assert len(harmonium("evaluate", "--model", model, *parts).out.splitlines()) == 4
+    assert len(harmonium("evaluate", "--model", model, *parts).out.splitlines()) == 7
 
 
 def test_evaluate_refuses_ratings_that_the_model_learned_from(films, model):

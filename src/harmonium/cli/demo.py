@@ -16,7 +16,7 @@ from harmonium.cli.showing import print_evaluation, print_recommendations, print
 from harmonium.data import load, random_split
 from harmonium.errors import DataError
 from harmonium.evaluation.ratings import evaluate
-from harmonium.recommending.recommender import Explanation, Recommendation, Recommender
+from harmonium.recommending import Explanation, Recommendation, Recommender
 
 DATASET = "movielens-small"
 HELD_OUT = 0.1

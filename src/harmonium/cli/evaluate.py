@@ -69,6 +69,8 @@ def evaluate(
         learn(estimator, parts.learned_from, quiet)
         narrator(quiet)(f"predicting {parts.asked.n_ratings:,} held-out ratings")
         found = measure(estimator, parts.known, parts.asked)
+    if not found.leak_checked:
+        narrator(quiet)("the model does not remember what it learned from: make sure that it was none of these ratings")
     if as_json:
         print_json(found.to_dict())
     else:

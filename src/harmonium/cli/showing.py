@@ -7,7 +7,8 @@ from harmonium.cli.console import bar, percent, print_markdown, print_table
 
 if TYPE_CHECKING:
     from harmonium.evaluation.ratings import Evaluation
-    from harmonium.recommending.recommender import Explanation, Prediction, Recommendation, UnitDescription
+    from harmonium.evaluation.scores import Difference, Score
+    from harmonium.recommending import Explanation, Prediction, Recommendation, SimilarItem, UnitDescription
 
 LEAST_REASON = 0.005  # a smaller change of a probability would read as +0 %
 
@@ -73,7 +74,8 @@ def print_similar(found: Sequence["SimilarItem"]) -> None:
     found : sequence of SimilarItem
     """
     rows = (
-        (str(item.rank), item.title, f"{item.score:.3f}", f"{item.similarity:.3f}", f"{item.n_ratings:,}") for item in found
+        (str(item.rank), item.title, f"{item.score:.3f}", f"{item.similarity:.3f}", f"{item.n_ratings:,}")
+        for item in found
     )
     print_table(("#", "Title", "Score", "Similarity", "Ratings"), rows, left=("Title",))
 
@@ -99,20 +101,20 @@ def print_evaluation(found: "Evaluation", markdown: bool = False) -> None:
     markdown : bool
         Instead of aligned columns.
     """
-    header = ("", "RMSE", "MAE", "Log-loss", "ECE", "Ratings")
+    if not markdown:
+        print(found.table())
+        return
     scores = {"model": found.model, **found.baselines}
-    rows = [
-        (
-            name,
-            f"{score.rmse:.4f} ± {score.rmse_se:.4f}",
-            f"{score.mae:.4f} ± {score.mae_se:.4f}",
-            f"{score.log_loss:.4f} ± {score.log_loss_se:.4f}",
-            f"{score.ece:.4f}",
-            f"{score.n:,}",
-        )
-        for name, score in scores.items()
-    ]
-    (print_markdown if markdown else print_table)(header, rows, left=("",))
+    rows = [(name, *_with_errors(score), f"{score.ece:.4f}") for name, score in scores.items()]
+    rows += [(f"model - {name}", *_with_errors(one, "+"), "") for name, one in found.differences.items()]
+    print_markdown(("", "RMSE", "MAE", "Log-loss", "ECE"), rows, left=("",))
+
+
+def _with_errors(score: "Score | Difference", sign: str = "") -> tuple[str, str, str]:
+    """RMSE, MAE and log-loss, each with its standard error."""
+    values = ((score.rmse, score.rmse_se), (score.mae, score.mae_se), (score.log_loss, score.log_loss_se))
+    rmse, mae, log_loss = (f"{value:{sign}.4f} ± {error:.4f}" for value, error in values)
+    return rmse, mae, log_loss
 
 
 def print_energy(found: Mapping[str, Any], n: int) -> None:

@@ -1,7 +1,7 @@
 """The estimator contract: parameters are the constructor's arguments, kept as given and checked when fitting."""
 
 import inspect
-from typing import Any
+from typing import Any, Self
 
 from harmonium.errors import NotFittedError, SettingError
 
@@ -24,7 +24,7 @@ class Estimator:
         """
         return {name: getattr(self, name) for name in self._names()}
 
-    def set_params(self, **params: Any) -> "Estimator":
+    def set_params(self, **params: Any) -> Self:
         """Change settings; takes effect at the next `fit`.
 
         Parameters

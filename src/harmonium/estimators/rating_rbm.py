@@ -283,7 +283,7 @@ class RatingRBM(Estimator):
         """
         model = self.fitted_model
         check_choice("cases", cases, tuple(MACHINES) if model.cases == "both" else (model.cases,))
-        part = RatingRBM(**(self.get_params() | {"cases": cases}))
+        part = RatingRBM(**self.get_params()).set_params(cases=cases)
         part.model_, part.learned_from_ = rating_model.only(model, cases), self.learned_from_
         return part
 
@@ -486,7 +486,8 @@ def from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray]) -> Rating
         items = None
         if "items" in sides:
             kept = (arrays[f"items.{part}"] for part in ("hidden", "prior_bias", "history_key"))
-            items = ItemsSide(sides["items"], *kept, *header["penalties"])
+            weight_penalty, bias_penalty = header["penalties"]
+            items = ItemsSide(sides["items"], *kept, weight_penalty=weight_penalty, bias_penalty=bias_penalty)
         machine.model_ = RatingModel(
             sides.get("users"),
             items,

@@ -212,7 +212,7 @@ def _check_leaks(machine: RatingRBM, parts: dict[str, Ratings]) -> None:
         return
     learned = np.flatnonzero(sketch.found(test))
     if len(learned):
-        user, item = test.users[test.user_of()[learned[0]]], test.items[test.item[learned[0]]]
+        user, item = test.users[int(test.user_of()[learned[0]])], test.items[int(test.item[learned[0]])]
         raise LeakError(
             f"the model learned from {sketch.share_in(test):.1%} of the {test.n_ratings:,} test ratings, that of user "
             f"{user!r} for item {item!r} among them; hold the test ratings out before fit"

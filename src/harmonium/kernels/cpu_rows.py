@@ -57,7 +57,7 @@ def exp(x):
     p = p * r + f32(1.6666665459e-1)
     p = p * r + f32(5.0000001201e-1)
     p = p * r * r + r + f32(1)
-    return p * float_from_bits((np.int32(n) + np.int32(127)) << np.int32(23))
+    return p * float_from_bits((np.int32(n) + np.int32(127)) << np.int32(23))  # pyright: ignore[reportCallIssue]
 
 
 @inlined
@@ -211,7 +211,7 @@ def fetch_weights(W, case_end, t, visible):
         for f in range(W.shape[0]):
             address = W.ctypes.data + (f * W.shape[1] + visible[t]) * row
             for line in range(0, row, 64):
-                prefetch(address + line)
+                prefetch(address + line)  # pyright: ignore[reportCallIssue]
 
 
 @compiled

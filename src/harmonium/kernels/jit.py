@@ -20,7 +20,7 @@ from typing import Any
 import numba
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import cgutils, config, types
 from numba.extending import intrinsic
 
 # Sums may be reordered and contracted (that is what lets dot products use vector registers), but NaN and
@@ -37,7 +37,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     try:
         return numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy", cache=True)(function)
     except RuntimeError:  # Numba found no folder it may write to
-        numba.config.CACHE_DIR = os.path.join(tempfile.gettempdir(), f"harmonium-cache-{os.getuid()}")
+        setattr(config, "CACHE_DIR", os.path.join(tempfile.gettempdir(), f"harmonium-cache-{os.getuid()}"))  # noqa: B010 (Numba makes its settings at run time)
         return numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy", cache=True)(function)
 
 

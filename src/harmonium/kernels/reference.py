@@ -108,7 +108,7 @@ def cd_phase(cases, layout: Layout, slot, machine: Machine, keys, sample, chain,
             z = unit_fields(units, h, W[first:])
             if sample:
                 drawn = (uniforms(down, case, units)[:, None] >= np.cumsum(p, axis=1)[:, :-1]).sum(axis=1)
-                chain[np.arange(row.start, row.stop)[rated]] = drawn
+                chain[np.flatnonzero(rated) + layout.indptr[case]] = drawn
                 p = np.eye(n_levels, dtype=f32)[drawn]
             h = activate(p)
         phase.H1[i] = phase.H0[i] - h

@@ -188,7 +188,7 @@ def _bias_sum(rbm: LevelRBM, cases: Ratings) -> npt.NDArray[np.float64]:
     rated = cases.level != UNRATED
     bias = np.zeros(len(cases.level))
     bias[rated] = rbm.b[cases.item[rated], cases.level[rated]]
-    return np.bincount(cases.user_of(), weights=bias, minlength=cases.n_users)
+    return np.bincount(cases.user_of(), weights=bias, minlength=cases.n_users).astype(np.float64)
 
 
 def level_fields(rbm: LevelRBM, h: Floats, visible: npt.NDArray[np.integer] | None = None) -> Floats:

@@ -424,7 +424,7 @@ def _by_item(side: ItemsSide, history: Ratings, where: Ratings) -> Floats:
     hidden = side.hidden
     asked = np.diff(where.indptr) > 0
     for user in np.flatnonzero(asked & ~known):
-        item, level = history.history(user)
+        item, level = history.history(int(user))
         rated = level != UNRATED
         W[:, user], b[user] = fold_in_unit(
             hidden[item[rated]],
@@ -449,7 +449,7 @@ def _entry_of(where: Ratings) -> Ints:
 
 def n_rated(ratings: Ratings) -> npt.NDArray[np.float64]:
     """Ratings in each row, entries without a level left out: (n_rows,)."""
-    return np.bincount(ratings.user_of(), weights=ratings.level != UNRATED, minlength=ratings.n_users)
+    return np.bincount(ratings.user_of()[ratings.level != UNRATED], minlength=ratings.n_users).astype(np.float64)
 
 
 def only(model: RatingModel, cases: str) -> RatingModel:

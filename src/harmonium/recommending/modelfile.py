@@ -68,6 +68,8 @@ def read(path: str | os.PathLike[str]) -> Parts:
         items = Vocabulary.from_arrays(storage.under("items.", arrays))
         titles = Titles.from_arrays(storage.under("titles.", arrays), items) if header["has_titles"] else None
         model = rating_rbm.from_parts(header["model"], storage.under("model.", arrays))
-        return Parts(model, items, Scale(**header["scale"]), titles, header["like"])
+        names = header["scale"]["names"]
+        scale = Scale(**header["scale"] | {"names": names and tuple(names)})
+        return Parts(model, items, scale, titles, header["like"])
     except (HarmoniumError, KeyError, TypeError) as error:
         raise ModelFileError(f"{path}: is incomplete or damaged ({error})") from error

@@ -47,14 +47,10 @@ class Prediction(Predicted):
 @final
 @dataclass(frozen=True, kw_only=True)
 class Recommendation(Predicted):
-    """One place of a ranked list.
+    """One place of a ranked list; its other fields are those of `Predicted`.
 
-    Parameters
-    ----------
-    rank : int
-        From 1.
-    score : float
-        What the list is ranked by: the probability of liking, drawn towards the usual one where few rated the item.
+    `rank` counts from 1; `score` is what the list is ranked by: the probability of liking, drawn towards the usual one
+    where few rated the item.
     """
 
     rank: int

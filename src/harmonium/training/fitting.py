@@ -184,7 +184,7 @@ class Fit:
         raw = replace(self._assembled(self.chosen, part, part), blends={})
         by = {name: rating_model.probabilities(rating_model.only(raw, name), part, held_out) for name in self.chosen}
         n_user = rating_model.n_rated(part)[held_out.user_of()]
-        n_item = raw.n_item_ratings[held_out.item]
+        n_item = raw.n_item_ratings[held_out.item].astype(np.float64)
         groups = {name: {name: by[name]} for name in by} | ({"both": by} if len(by) == 2 else {})
         return {
             name: fit_blend(group.get("users"), group.get("items"), n_user, n_item, held_out.level)
@@ -237,6 +237,7 @@ class Fit:
         whole = {
             "state": header,
             "stage": stage,
+            "done": self.done,
             "epochs": self.epochs,
             "blends": self.blends,
             "ask": self._ask(),

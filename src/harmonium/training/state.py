@@ -130,9 +130,10 @@ def to_parts(state: State) -> tuple[dict[str, Any], dict[str, npt.NDArray]]:
         "best_epoch": state.best_epoch,
         "rng": json.dumps(state.rng.bit_generator.state),
     }
-    arrays = dict(zip(("W", "b", "c", "phi", "live"), state.machine[:5]))
-    arrays |= dict(zip(("W1", "W2", "b1", "b2"), state.moments))
-    arrays |= dict(zip(("c1", "c2"), state.c_moments))
+    arrays: dict[str, npt.NDArray] = {}
+    arrays.update(zip(("W", "b", "c", "phi", "live"), state.machine[:5]))
+    arrays.update(zip(("W1", "W2", "b1", "b2"), state.moments))
+    arrays.update(zip(("c1", "c2"), state.c_moments))
     arrays["chain"] = state.chain
     if state.best is not None:
         arrays |= {"best_W": state.best.W, "best_b": state.best.b, "best_c": state.best.c}
@@ -155,7 +156,7 @@ def from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray]) -> State:
     if "best_W" in arrays:
         best = LevelRBM(arrays["best_W"], arrays["best_b"], arrays["best_c"], phi.copy())
     return State(
-        machine=Machine(*(arrays[n] for n in ("W", "b", "c", "phi", "live")), is_conditional(phi)),
+        machine=Machine(**{n: arrays[n] for n in ("W", "b", "c", "phi", "live")}, conditional=is_conditional(phi)),
         moments=Moments(*(arrays[n] for n in ("W1", "W2", "b1", "b2"))),
         c_moments=(arrays["c1"], arrays["c2"]),
         n_hidden=header["n_hidden"],

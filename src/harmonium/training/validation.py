@@ -62,7 +62,7 @@ class Scorer:
         return level_rbm.entry_probabilities(rbm, hidden, self.held_out)
 
 
-def errors(p: Floats, level: npt.NDArray[np.uint8], values: npt.NDArray[np.float64]) -> tuple[float, float]:
+def errors(p: Floats, level: npt.NDArray[np.uint8], values: Floats) -> tuple[float, float]:
     """Root mean square error of the expected rating, and log-loss in nats.
 
     Parameters
@@ -135,7 +135,8 @@ def fit_blend(
 
 def _blend(parameters: Floats) -> Blend:
     numbers = [float(x) for x in parameters]
-    return Blend(tuple(numbers[:3]), tuple(numbers[3:6]), tuple(numbers[6:]))
+    (a, b, c), (d, e, f) = numbers[:3], numbers[3:6]
+    return Blend((a, b, c), (d, e, f), tuple(numbers[6:]))
 
 
 def _merged(a: Ratings, b: Ratings) -> Ratings:
