@@ -70,7 +70,7 @@ def test_filters_leave_only_what_fits(model):
 def test_explain_names_the_ratings_that_speak(model):
     found = harmonium("recommend", model, "--like", "alien", "--explain", "-n", "2", "--json").json
     assert [reason["title"] for reason in found[0]["explanation"]["reasons"]] == ["Alien (1979)"]
-    assert "Because of" in harmonium("recommend", model, "--like", "alien", "--explain").out
+    assert "Why" in harmonium("recommend", model, "--like", "alien", "--explain").out
 
 
 def test_predict_prints_the_whole_distribution(model):

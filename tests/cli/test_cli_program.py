@@ -127,11 +127,11 @@ def test_letters_that_the_terminal_lacks_are_replaced(model):
 
 
 def test_a_terminal_gets_a_screen_of_learning(films, tmp_path):
-    settings = ("--n-hidden", "4", "--n-epochs", "200", "--patience", "0", "--cases", "users")
+    settings = ("--n-hidden", "4", "--n-epochs", "60", "--patience", "0", "--cases", "users")
     code, written = on_a_terminal("train", films / "ratings.csv", "-o", tmp_path / "m", *settings)
     assert code == 0
     assert b"validation RMSE" in written and b"\x1b[" in written
-    assert "users: finished after 200 epochs" in written.decode()
+    assert "users: finished after 60 epochs" in written.decode()
 
 
 def test_no_color_is_obeyed_on_a_terminal(model):

@@ -48,8 +48,16 @@ def test_taste_moves_predictions_its_way(recommender):
     assert (fan.year, fan.title) == (1999, "Toy Story 2 (1999)") and "Animation" in fan.genres
 
 
-def test_a_sequel_is_among_the_neighbours(recommender):
-    assert "Toy Story 2 (1999)" in {item.title for item in recommender.similar_items("Toy Story (1995)", 20)}
+def test_neighbours_share_genres_more_than_strangers_do(films, recommender):
+    known = [item for item in recommender.recommend({}, 1000) if item.n_ratings >= 40]
+    strangers = np.mean([likeness(a.genres, b.genres) for a in known for b in known if a is not b])
+    near = [(a, b) for a in known[:50] for b in recommender.similar_items(a.item_id, 10)]
+    assert np.mean([likeness(a.genres, b.genres) for a, b in near]) > 1.1 * strangers
+
+
+def likeness(genres, others):
+    """Return the share of the genres of both that they have in common."""
+    return len({*genres} & {*others}) / max(1, len({*genres, *others}))
 
 
 def test_a_saved_recommender_answers_bit_for_bit_the_same(recommender, tmp_path):

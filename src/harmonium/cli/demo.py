@@ -1,7 +1,6 @@
 """harmonium demo."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,20 +24,25 @@ N_RECOMMENDED = 5
 N_REASONS = 2
 SHOWN_UNIT = 0
 N_UNIT_ITEMS = 5
+N_DISLIKED = 2
 TASTES = {
-    "Someone who likes science fiction": ("Blade Runner (1982)", "Alien (1979)", "Terminator, The (1984)"),
-    "Someone who likes romantic comedies": (
-        "Notting Hill (1999)", "Sleepless in Seattle (1993)", "When Harry Met Sally... (1989)",
+    "science fiction": (
+        "Blade Runner (1982)", "Alien (1979)", "Terminator, The (1984)", "Star Trek: First Contact (1996)",
+        "2001: A Space Odyssey (1968)",
     ),
-    "Someone who likes animation": (
-        "Toy Story (1995)", "Spirited Away (2001)", "Shrek (2001)",
+    "romantic comedies": (
+        "Notting Hill (1999)", "Sleepless in Seattle (1993)", "When Harry Met Sally... (1989)", "Pretty Woman (1990)",
+        "Bridget Jones's Diary (2001)",
+    ),
+    "animation": (
+        "Toy Story (1995)", "Shrek (2001)", "Spirited Away (2001)", "Finding Nemo (2003)", "Lion King, The (1994)",
     ),
 }  # fmt: skip
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-@taking(*setting_options(n_hidden=64, n_epochs=15))
+@taking(*setting_options(n_hidden=64, n_epochs=20))
 def demo(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Keep the model in this file.")
@@ -68,7 +72,7 @@ def demo(
     recommender = Recommender(estimator, known.items, known.scale, titles)
     if output is not None:
         recommender.save(output)
-    tastes = {name: _recommended(recommender, liked) for name, liked in TASTES.items()}
+    tastes = {name: _recommended(recommender, name) for name in TASTES}
     unit = recommender.describe_unit(SHOWN_UNIT, N_UNIT_ITEMS)
     if as_json:
         print_json(
@@ -84,7 +88,8 @@ def demo(
     print(f"Error of {asked.n_ratings:,} held-out ratings, with standard errors")
     print_evaluation(found)
     for name, pairs in tastes.items():
-        print(f"\n{name}: {'; '.join(TASTES[name])}")
+        print(f"\nSomeone likes {name}: {'; '.join(TASTES[name])}")
+        print(f"and not: {'; '.join(_disliked(name))}")
         print_recommendations([item for item, _ in pairs], [why for _, why in pairs])
     print("\nWhat one hidden unit stands for")
     print_unit(unit)
@@ -94,8 +99,14 @@ def demo(
         narrate(f"  {line}")
 
 
-def _recommended(recommender: Recommender, liked: Sequence[str]) -> list[tuple[Recommendation, Explanation]]:
-    who = recommender.history(dict.fromkeys(liked, recommender.scale.maximum))
+def _disliked(name: str) -> list[str]:
+    """The first films of the other tastes."""
+    return [title for other in TASTES if other != name for title in TASTES[other][:N_DISLIKED]]
+
+
+def _recommended(recommender: Recommender, name: str) -> list[tuple[Recommendation, Explanation]]:
+    liked = dict.fromkeys(TASTES[name], recommender.scale.maximum)
+    who = recommender.history(liked | dict.fromkeys(_disliked(name), recommender.scale.minimum))
     found = recommender.recommend(who, N_RECOMMENDED)
     return [(item, recommender.explain(who, item.item_id, N_REASONS)) for item in found]
 

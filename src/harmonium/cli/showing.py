@@ -23,13 +23,13 @@ def print_recommendations(found: Sequence["Recommendation"], why: Sequence["Expl
         Of each of them.
     """
     explained = any(why)
-    header = ["#", "Title", "Liking", "Expected", "Ratings", *(["Because of"] if explained else [])]
+    header = ["#", "Title", "Liking", "Expected", "Ratings", *(["Why"] if explained else [])]
     rows = (
         [str(item.rank), item.title, percent(item.probability_of_liking), f"{item.rating:.1f}", f"{item.n_ratings:,}"]
         + ([reasons_of(reason)] if reason else [])
         for item, reason in zip(found, why)
     )
-    print_table(header, rows, left=("Title", "Because of"))
+    print_table(header, rows, left=("Title", "Why"))
 
 
 def reasons_of(why: "Explanation") -> str:

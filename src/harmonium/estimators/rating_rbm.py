@@ -343,7 +343,7 @@ class RatingRBM(Estimator):
         return self.predict_proba(history, where) @ self.fitted_model.values
 
     def probability_of_at_least(self, level: float, history: Ratings, where: Ratings) -> Floats:
-        """Probability that the rating is a given one or higher.
+        """Probability that the rating is a given one or higher: (n_pairs,).
 
         Parameters
         ----------
@@ -351,10 +351,6 @@ class RatingRBM(Estimator):
             A rating.
         history, where : Ratings
             As for `predict_proba`.
-
-        Returns
-        -------
-        float array, (n_pairs,)
         """
         enough = self.fitted_model.values >= level
         return self.predict_proba(history, where)[:, enough].sum(axis=1)

@@ -35,8 +35,7 @@ def mix(z):
 @inlined
 def uniform(key, first, second):
     """The counter-based uniform of `harmonium.randomness.uniforms`."""
-    counter = (np.uint64(first) << _S32) | np.uint64(second)
-    bits = mix(mix(counter * _GOLDEN + key) ^ key)
+    bits = mix(mix(((np.uint64(first) << _S32) | np.uint64(second)) * _GOLDEN + key) ^ key)
     return f32(bits >> _S40) * f32(5.9604644775390625e-08)  # 2^-24
 
 
@@ -254,12 +253,11 @@ def cd_cases(
                 for j in range(n_hidden):
                     h[j] = live[j] if uniform(keys[half], case, j) < h[j] else f32(0)
             level_probabilities(P, z, units, n, h, W, b, phi, first)
-            if sample:
-                for t in range(n):
-                    drawn = draw(P[t], uniform(keys[half + 1], case, units[t]))
-                    P[t] = f32(0)
-                    P[t, drawn] = f32(1)
-                    chain[lo + places[t]] = drawn
+            for t in range(n if sample else 0):
+                drawn = draw(P[t], uniform(keys[half + 1], case, units[t]))
+                P[t] = f32(0)
+                P[t, drawn] = f32(1)
+                chain[lo + places[t]] = drawn
             field[:] = base
             for f in range(first, W.shape[0]):
                 expected_feature(scale, P, phi, f, n)
@@ -382,8 +380,7 @@ def residuals(P, Z, codes, lo, n, b, phi, first, sample):
             for f in range(first, phi.shape[1]):
                 for k in range(n_levels):
                     P[t, k] += phi[k, f] * Z[lo + t, f - first]
-    if not sample:
-        softmax_rows(P, n)
+    softmax_rows(P, 0 if sample else n)
     for t in range(n):
         evidence = np.isnan(Z[lo + t, 0])
         for k in range(n_levels):

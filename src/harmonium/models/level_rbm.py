@@ -241,21 +241,3 @@ def case_probabilities(rbm: LevelRBM, h: Floats, visible: npt.NDArray[np.integer
 def with_arrays(rbm: LevelRBM, **arrays: Floats) -> LevelRBM:
     """Return the machine with some of its arrays replaced."""
     return replace(rbm, **arrays)
-
-
-def history_tilts(rbm: LevelRBM, h: Floats, visible: int) -> Floats:
-    """How each hidden unit tilts a visible unit from its lowest level towards its highest.
-
-    Parameters
-    ----------
-    rbm : LevelRBM
-    h : floats, (n_cases, n_hidden)
-    visible : int
-
-    Returns
-    -------
-    floats, (n_cases, n_hidden)
-        Their sum over units is the log odds of the highest against the lowest level, biases left out.
-    """
-    rise = (rbm.phi[-1] - rbm.phi[0]) @ rbm.W[:, visible]  # (n_hidden,)
-    return h * rise

@@ -339,22 +339,6 @@ def person_probabilities(model: RatingModel, who: Person, item: Ints | None = No
     return blended(model, by_user, by_item, who.n_rated, n_item)
 
 
-def person_tail(model: RatingModel, who: Person, chosen: npt.NDArray[np.bool_]) -> Floats:
-    """Probability that this person's rating is one of some levels, for every item.
-
-    Parameters
-    ----------
-    model : RatingModel
-    who : Person
-    chosen : bool array, (n_levels,)
-
-    Returns
-    -------
-    float32 array, (n_items,)
-    """
-    return person_probabilities(model, who) @ chosen.astype(np.float32)
-
-
 def blended(
     model: RatingModel,
     by_user: Floats | None,
