@@ -67,6 +67,13 @@ def test_filters_leave_only_what_fits(model):
     assert "Alien (1979)" not in [item["title"] for item in denied]
 
 
+def test_filters_that_leave_nothing_say_so(model):
+    done = harmonium("recommend", model, "--year-from", "2030")
+    assert (done.code, done.out) == (0, "")
+    assert "loosen" in done.err
+    assert harmonium("recommend", model, "--year-from", "2030", "--json").json == []
+
+
 def test_explain_names_the_ratings_that_speak(model):
     found = harmonium("recommend", model, "--like", "alien", "--explain", "-n", "2", "--json").json
     assert [reason["title"] for reason in found[0]["explanation"]["reasons"]] == ["Alien (1979)"]
@@ -120,7 +127,9 @@ def test_energy_weighs_a_history(model):
     [
         ("titanic", ("Titanic (1997)", "Titanic (1953)")),
         ("matrx", ("Matrix, The (1999)",)),
-        ("id:999", ("999",)),
+        ("id:999", ("999", "50")),
+        ("id:alien", ("'alien'",)),
+        ("alien=nan", ("nan", "0.5 to 5")),
     ],
 )
 def test_an_unclear_item_is_an_error_that_names_what_is_near(model, typed, answer):

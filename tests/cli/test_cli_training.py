@@ -79,7 +79,7 @@ def test_resuming_without_a_checkpoint_is_a_usage_error(films, tmp_path):
         (("--n-steps", "1,x"), ("n_steps", "1,x")),
         (("--scale", "1:3"), ("line", "1 to 3")),
         (("--scale", "tall"), ("tall", "0.5:5:0.5")),
-        (("--user-column", "who"), ("who", "userId")),
+        (("--user", "who"), ("who", "userId")),
         (("--titles", "none.csv"), ("none.csv",)),
         (("--path", "somewhere"), ("--path",)),
         (("--log", "nowhere/events.jsonl"), ("nowhere",)),
@@ -94,6 +94,12 @@ def test_what_is_wrong_is_said_in_one_line_and_nothing_is_written(films, tmp_pat
     assert not path.exists()
 
 
+@pytest.mark.parametrize(("source", "words"), [("movielens", "movielens-small"), ("ml-20m", "--path")])
+def test_a_source_that_is_not_there_says_what_there_is(tmp_path, source, words):
+    done = harmonium("train", source, "-o", tmp_path / "m")
+    assert done.code == 1 and words in done.err
+
+
 def test_a_folder_that_is_not_there_fails_before_the_ratings_are_read(tmp_path):
     done = harmonium("train", tmp_path / "none.csv", "-o", tmp_path / "no" / "m.harmonium")
     assert done.code == 1 and "there is no folder" in done.err
@@ -103,7 +109,7 @@ def test_columns_and_scale_can_be_named(films, tmp_path):
     path = tmp_path / "odd.csv"
     rows = [f"{user};{item};{1 + (user + item) % 3}" for user in range(30) for item in range(10)]
     path.write_text("\n".join(["who;what;how", *rows]), encoding="utf-8")
-    named = ("--user-column", "who", "--item-column", "what", "--rating-column", "how", "--scale", "1,2,3")
+    named = ("--user", "who", "--item", "1", "--rating", "how", "--time", "none", "--scale", "1,2,3")
     done = harmonium("data", "describe", path, *named, "--json")
     assert done.json["scale"] == "1 to 3"
     assert sum(done.json["levels"].values()) == done.json["n_ratings"] == 300

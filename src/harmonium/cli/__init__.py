@@ -21,12 +21,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments : sequence of str, optional
         Those of the process when None.
     """
-    from harmonium.cli.app import app
-
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a title must not fail where the terminal lacks its letters
     try:
+        from harmonium.cli.app import app
+
         app(arguments, prog_name="harmonium")
     except HarmoniumError as error:
         _fail(str(error))

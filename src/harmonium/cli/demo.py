@@ -35,7 +35,7 @@ TASTES = {
         "Bridget Jones's Diary (2001)",
     ),
     "animation": (
-        "Toy Story (1995)", "Shrek (2001)", "Spirited Away (2001)", "Finding Nemo (2003)", "Lion King, The (1994)",
+        "Toy Story (1995)", "Spirited Away (2001)", "Shrek (2001)", "Finding Nemo (2003)", "Lion King, The (1994)",
     ),
 }  # fmt: skip
 app = typer.Typer(add_completion=False)

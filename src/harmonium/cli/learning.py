@@ -1,7 +1,7 @@
 """Learning on behalf of a command: watched, logged, and ended by Ctrl-C with the best model so far."""
 
 import json
-import os
+import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,5 +81,7 @@ def check_folder(path: Path) -> None:
         raise DataError(f"{path}: is a folder; name a file in it")
     if not path.parent.is_dir():
         raise DataError(f"{path}: there is no folder {path.parent}; make it first")
-    if not os.access(path.parent, os.W_OK):
-        raise DataError(f"{path}: the folder {path.parent} cannot be written to; choose another")
+    try:
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise DataError(f"{path}: the folder {path.parent} cannot be written to ({error.strerror})") from None

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from harmonium.errors import DataError, SettingError
 
 PANEL = "Reading the ratings"
 COLUMN_HELP = "Name or position, from 0, of the {} column; guessed when not given{}."
+BUNDLED = "movielens-small"
 LEAVE_OUT = ("none", "false")
 
 
@@ -22,7 +24,7 @@ def _reading_option(name: str, kind: Any, default: Any, **info: Any) -> inspect.
 
 READING = (
     *(
-        _reading_option(f"{role}_column", str | None, None, help=COLUMN_HELP.format(role, more))
+        _reading_option(role, str | None, None, help=COLUMN_HELP.format(role, more))
         for role, more in (
             ("user", ""), ("item", ""), ("rating", "; none makes every row a like"), ("time", "; none leaves it out"),
         )
@@ -55,7 +57,11 @@ def read_source(source: str, path: Path | None = None, **reading: Any) -> Datase
         if given:
             flag = "--" + given[0].replace("_", "-")
             raise SettingError(f"{flag} is for files; {source} is a known data set (a file of that name: ./{source})")
+        if path is None and source != BUNDLED:
+            raise SettingError(f"{source} is not bundled: give --path, the folder with its files")
         return load(source, path)
+    if not glob(source):
+        raise DataError(f"{source}: there is no such file, and no such data set ({', '.join(DATASETS)})")
     if path is not None:
         raise SettingError(f"--path is for known data sets ({', '.join(DATASETS)}), not for the file {source}")
     return Dataset(read_file(source, **reading), None, source, "")
@@ -75,10 +81,10 @@ def read_file(source: str | os.PathLike[str], fallback: Scale | None = None, **r
     given = {**_DEFAULTS, **reading}
     return read_ratings(
         source,
-        user=_column(given["user_column"], False),
-        item=_column(given["item_column"], False),
-        rating=_column(given["rating_column"], True),
-        time=_column(given["time_column"], True),
+        user=_column(given["user"], False),
+        item=_column(given["item"], False),
+        rating=_column(given["rating"], True),
+        time=_column(given["time"], True),
         scale=fallback if given["scale"] is None else scale_of(given["scale"]),
         ids=given["ids"],
         duplicates=given["duplicates"],

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harmonium.cli.console import print_json
+from harmonium.cli.console import narrator, print_json
 from harmonium.cli.options import Count, Dislike, History, Json, Like, Model, Seen, User
 from harmonium.cli.showing import print_recommendations
 from harmonium.cli.taste import history_of, items_of
@@ -55,5 +55,7 @@ def recommend(
         print_json(
             [asdict(item) | ({"explanation": asdict(reason)} if reason else {}) for item, reason in zip(found, why)]
         )
+    elif not found:
+        narrator(quiet=False)("no item is left: loosen the filters")
     else:
         print_recommendations(found, why)

@@ -1,5 +1,6 @@
 """What someone likes, as the command line says it, brought to a model."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,9 +55,11 @@ def item_of(recommender: Recommender, text: str) -> int | str:
     text : str
         Where the model has no titles, the id needs no prefix.
     """
-    if text.startswith(ID_PREFIX):
-        return raw_id(recommender.items, text.removeprefix(ID_PREFIX))
-    return text if recommender.titles is not None else raw_id(recommender.items, text)
+    if recommender.titles is not None and not text.startswith(ID_PREFIX):
+        return text
+    raw = raw_id(recommender.items, text.removeprefix(ID_PREFIX))
+    recommender.items.index(raw)  # an unknown id must not be taken for a title
+    return raw
 
 
 def items_of(recommender: Recommender, texts: list[str] | None) -> list[int | str] | None:
@@ -88,6 +91,8 @@ def _rated(recommender: Recommender, text: str, default: float) -> tuple[int | s
         rating = float(tail) if name else default
     except ValueError:
         return item_of(recommender, text), default
+    if not math.isfinite(rating):
+        raise DataError(f"{text!r}: {tail} is not on the scale {recommender.scale.describe()}")
     return item_of(recommender, name or text), rating
 
 

@@ -52,8 +52,8 @@ def train(
     interrupted = learn(estimator, ratings, quiet, checkpoint, resume, log)
     Recommender(estimator, ratings.items, ratings.scale, named).save(output)
     seconds = time.monotonic() - began
-    if interrupted:
-        narrate(f"interrupted: the best model so far was saved in {output}")
+    if interrupted:  # said even when quiet: the model is not what was asked for
+        narrator(quiet=False)(f"interrupted: the best model so far was saved in {output}")
     if as_json:
         print_json(_result(output, ratings, estimator, interrupted, seconds))
     else:

@@ -7,7 +7,7 @@ from typing import Any, Protocol, final, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from harmonium.conventions import UNRATED
+from harmonium.conventions import LIKED_SHARE, UNRATED
 from harmonium.data import Ratings, Scale, Vocabulary, check_disjoint
 from harmonium.data.sketch import PairSketch
 from harmonium.errors import DataError, LeakError, NotFittedError, SettingError
@@ -17,7 +17,6 @@ from harmonium.evaluation.baselines import fit_bias, fit_popularity, smoothed_sh
 from harmonium.evaluation.scores import Difference, Score, difference, losses, score
 
 Floats = npt.NDArray[np.floating]
-LIKED_SHARE = 0.75  # of the way from the lowest rating to the highest
 
 
 @runtime_checkable

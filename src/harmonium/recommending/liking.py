@@ -11,6 +11,7 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
+from harmonium.conventions import LIKED_SHARE
 from harmonium.data import Scale
 from harmonium.errors import SettingError
 from harmonium.models.level_rbm import LevelRBM
@@ -18,7 +19,6 @@ from harmonium.models.rating_model import LARGEST_LOG, Person, RatingModel
 from harmonium.units import bernoulli
 
 Floats = npt.NDArray[np.floating]
-LIKED_SHARE = 0.75  # of the way from the lowest rating to the highest
 BLOCK = 8192  # elements of a matrix below which OpenBLAS multiplies a vector in one thread
 TINY = np.finfo(np.float32).tiny
 
@@ -183,7 +183,8 @@ def _product(rows: Floats, vector: Floats) -> Floats:
 
 def _fields(phi: Floats, z: list[Floats], bias: Floats) -> Floats:
     """bias[k] + sum_f phi[k, f] z[f], (n_levels, n_items); phi (n_levels, n_features), z one vector a feature."""
-    x = bias + phi[:, 0, None] * z[0]
+    x = phi[:, 0, None] * z[0]
+    x += bias
     for f in range(1, len(z)):
         x += phi[:, f, None] * z[f]
     return x

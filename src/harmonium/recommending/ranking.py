@@ -7,25 +7,39 @@ Floats = npt.NDArray[np.floating]
 PSEUDO_RATINGS = 20.0  # an item with so many ratings counts half by its own prediction
 
 
-def shrunk(value: Floats, n_ratings: npt.NDArray[np.integer], usual: float) -> Floats:
+def trust(n_ratings: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
+    """How much an item's own number counts against the usual one: n / (n + k), with k = `PSEUDO_RATINGS`.
+
+    Parameters
+    ----------
+    n_ratings : int array, (n_items,)
+
+    Returns
+    -------
+    float32 array, (n_items,)
+    """
+    return (n_ratings / (n_ratings + PSEUDO_RATINGS)).astype(np.float32)
+
+
+def shrunk(value: Floats, trusted: npt.NDArray[np.float32], usual: float) -> Floats:
     """Draw values towards the usual one, the more the fewer ratings stand behind them.
 
     Parameters
     ----------
-    value : floats, (n_items,)
-    n_ratings : int array, (n_items,)
+    value : float32 array, (n_items,)
+    trusted : float32 array, (n_items,)
+        From `trust`.
     usual : float
 
     Returns
     -------
-    float array, (n_items,)
+    float32 array, (n_items,)
 
     Notes
     -----
-    (n value + k usual) / (n + k), with k = `PSEUDO_RATINGS`: as if k more people had been as usual.
+    (n value + k usual) / (n + k): as if k more people had been as usual.
     """
-    weight = (n_ratings / (n_ratings + PSEUDO_RATINGS)).astype(value.dtype)
-    return weight * (value - value.dtype.type(usual)) + value.dtype.type(usual)
+    return trusted * (value - np.float32(usual)) + np.float32(usual)
 
 
 def best(score: Floats, n_ratings: npt.NDArray[np.integer], candidates: npt.NDArray[np.bool_], n: int) -> npt.NDArray:

@@ -88,6 +88,7 @@ class Recommender:
         self._catalogue = Catalogue(items, titles, self._model.n_item_ratings)
         self._predictor = Predictor(self._model, self._catalogue, scale, first_liked)
         self._liking = LikingTables.of(self._model, first_liked)
+        self._trust = ranking.trust(self._model.n_item_ratings)
         counts = self._model.level_counts
         self._usual = float(counts[first_liked:].sum() / counts.sum())
 
@@ -233,7 +234,7 @@ class Recommender:
         if exclude_seen:
             candidates[known.item] = False
         who = self._predictor.person(known)
-        score = ranking.shrunk(self._liking.probability(who), self._model.n_item_ratings, self._usual)
+        score = ranking.shrunk(self._liking.probability(who), self._trust, self._usual)
         chosen = ranking.best(score, self._model.n_item_ratings, candidates, n)
         places = zip(self._predictor.fields(who, chosen), score[chosen].tolist())
         return [Recommendation(rank=rank, score=s, **fields) for rank, (fields, s) in enumerate(places, start=1)]
@@ -285,7 +286,7 @@ class Recommender:
         check_count("n", n, 1, MOST_ASKED)
         asked = self._catalogue.index(item)
         cosine = similarity.cosines(self._model, asked)
-        score = ranking.shrunk(cosine, self._model.n_item_ratings, 0.0)
+        score = ranking.shrunk(cosine, self._trust, 0.0)
         others = np.arange(len(self.items)) != asked
         chosen = ranking.best(score, self._model.n_item_ratings, others, n).tolist()
         return [
@@ -352,7 +353,7 @@ class Recommender:
         check_count("unit", j, 0, users.n_hidden - 1)
         check_count("n", n, 1, MOST_ASKED)
         weight = explaining.tilts(users, self._predictor.first_liked, unit=j)
-        held_back = ranking.shrunk(weight, self._model.n_item_ratings, 0.0)
+        held_back = ranking.shrunk(weight, self._trust, 0.0)
         bias = users.c[j]
         return UnitDescription(
             unit=int(j),
