@@ -36,6 +36,15 @@ def test_the_log_holds_every_event(films, tmp_path):
     assert kinds == ["began", "epoch", "epoch", "epoch", "ended"]
 
 
+def test_the_log_of_a_resumed_training_goes_on(films, tmp_path):
+    paths = ("-o", tmp_path / "m", "--checkpoint", tmp_path / "checkpoint", "--log", tmp_path / "events.jsonl")
+    harmonium("train", films / "ratings.csv", *paths, *SMALL, "--quiet")
+    before = (tmp_path / "events.jsonl").read_text(encoding="utf-8")
+    (tmp_path / "m").unlink()
+    assert harmonium("train", films / "ratings.csv", *paths, *SMALL, "--quiet", "--resume").code == 0
+    assert (tmp_path / "events.jsonl").read_text(encoding="utf-8").startswith(before)
+
+
 def test_an_existing_file_is_replaced_only_by_force(films, tmp_path):
     path = tmp_path / "mine.txt"
     path.write_text("precious", encoding="utf-8")

@@ -111,11 +111,12 @@ def test_the_fold_in_problem_is_solved_to_its_minimum():
     def loss(W, b):
         x = b + np.outer(g @ W, phi[:, 1])
         fit = (x[np.arange(12), level] - np.logaddexp.reduce(x, axis=1)).sum()
-        return -fit + 0.5 * 12 * 0.1 * (W @ W) + 0.5 * 2.0 * ((b - prior) ** 2).sum()
+        return -fit + 0.5 * 1.2 * ((W - 0.3) @ (W - 0.3)) + 0.5 * 2.0 * ((b - prior) ** 2).sum()
 
-    W, b = rating_model.fold_in_unit(g, level, phi, prior, 0.1, 2.0)
+    usual = np.full((2, 6), 0.3)
+    W, b = rating_model.fold_in_unit(g, level, phi, usual, prior, 1.2, 2.0)
     best = loss(W[1], b)
-    assert not W[0].any()
+    np.testing.assert_allclose(W[0], 0.3)
     for _ in range(50):
         assert loss(W[1] + rng.normal(0, 0.02, 6), b + rng.normal(0, 0.02, 4)) > best - 1e-4
 

@@ -35,7 +35,8 @@ def machine(cases="both", features="linear", seed=0, n_ratings=None):
     if cases != "users":
         hidden = rng.random((N_ITEMS, N_HIDDEN), dtype=np.float32)
         prior = np.log(np.full(5, 0.2, np.float32))
-        side = ItemsSide(level_rbm(rng, N_USERS, features), hidden, prior, np.zeros(N_USERS, np.uint64), 0.05, 1.0)
+        rbm = level_rbm(rng, N_USERS, features)
+        side = ItemsSide(rbm, hidden, rbm.W.mean(axis=1), prior, np.zeros(N_USERS, np.uint64), 0.5, 1.0)
     if n_ratings is None:
         n_ratings = np.append(rng.integers(1, 60, N_ITEMS - 5), np.zeros(5, int))
     fitted = RatingRBM(cases=cases, features=features)

@@ -38,7 +38,7 @@ def learn(
         It was interrupted before there was any model.
     """
     interrupted = False
-    with logging(log) as write, watching(quiet) as show:
+    with logging(log, resume) as write, watching(quiet) as show:
         events = cast(Generator[Event], machine.fitting(ratings, checkpoint=checkpoint, resume=resume))
         try:
             for event in events:
@@ -54,19 +54,21 @@ def learn(
 
 
 @contextmanager
-def logging(path: Path | None) -> Iterator[Callable[[Event], None]]:
+def logging(path: Path | None, go_on: bool = False) -> Iterator[Callable[[Event], None]]:
     """What writes an event to a file, one JSON object a line.
 
     Parameters
     ----------
     path : Path, optional
         None logs nothing.
+    go_on : bool
+        Write after what the file holds already.
     """
     if path is None:
         yield lambda event: None
         return
     check_folder(path)
-    with path.open("w", encoding="utf-8", buffering=1) as file:
+    with path.open("a" if go_on else "w", encoding="utf-8", buffering=1) as file:
         yield lambda event: print(json.dumps(event.to_dict()), file=file)
 
 

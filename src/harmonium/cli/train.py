@@ -63,7 +63,7 @@ def train(
 
 def _check_files(output: Path, checkpoint: Path | None, log: Path | None, resume: bool, force: bool) -> None:
     """Fail before the work rather than after it."""
-    for path, is_input in ((output, False), (checkpoint, resume), (log, False)):
+    for path, is_input in ((output, False), (checkpoint, resume), (log, resume)):
         if path is None:
             continue
         check_folder(path)

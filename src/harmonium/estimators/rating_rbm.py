@@ -63,7 +63,7 @@ class RatingRBM(Estimator):
     refit : bool
         Whether to learn again from all ratings for the chosen number of epochs.
     fold_in_penalty, fold_in_bias_penalty : float
-        Regularisation of a new person's unit in the items machine: of its weights, per rating, and of its biases.
+        Regularisation of a new person's unit in the items machine, towards the mean weights and usual biases.
     random_state : int
         The same seed gives the same model, whatever the number of threads.
 
@@ -108,7 +108,7 @@ class RatingRBM(Estimator):
         patience: int = Learning.patience,
         validation_fraction: float = 0.05,
         refit: bool = False,
-        fold_in_penalty: float = 0.04,
+        fold_in_penalty: float = 4.0,
         fold_in_bias_penalty: float = 1.0,
         random_state: int = 0,
     ):
@@ -452,7 +452,7 @@ def to_parts(machine: RatingRBM) -> tuple[dict[str, Any], dict[str, npt.NDArray]
             arrays |= {f"{name}.W": rbm.W, f"{name}.b": rbm.b, f"{name}.c": rbm.c, f"{name}.phi": rbm.phi}
     if model.items is not None:
         arrays |= {"items.hidden": model.items.hidden, "items.history_key": model.items.history_key}
-        arrays |= {"items.prior_bias": model.items.prior_bias}
+        arrays |= {"items.prior_weight": model.items.prior_weight, "items.prior_bias": model.items.prior_bias}
     penalties = None if model.items is None else [model.items.weight_penalty, model.items.bias_penalty]
     if machine.learned_from_ is not None:
         arrays |= storage.prefixed("learned_from.", machine.learned_from_.to_arrays())
@@ -481,7 +481,7 @@ def from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray]) -> Rating
         }
         items = None
         if "items" in sides:
-            kept = (arrays[f"items.{part}"] for part in ("hidden", "prior_bias", "history_key"))
+            kept = (arrays[f"items.{part}"] for part in ("hidden", "prior_weight", "prior_bias", "history_key"))
             weight_penalty, bias_penalty = header["penalties"]
             items = ItemsSide(sides["items"], *kept, weight_penalty=weight_penalty, bias_penalty=bias_penalty)
         machine.model_ = RatingModel(

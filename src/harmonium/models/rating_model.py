@@ -78,6 +78,8 @@ class ItemsSide:
         Its visible units are the training users.
     hidden : float32 array, (n_items, n_hidden)
         Hidden means of the items given their training ratings.
+    prior_weight : float32 array, (n_features, n_hidden)
+        Mean weights of the training users, that a new person starts from.
     prior_bias : float32 array, (n_levels,)
         Level biases that a new person starts from.
     history_key : uint64 array, (n_users,)
@@ -88,6 +90,7 @@ class ItemsSide:
 
     rbm: LevelRBM
     hidden: Floats
+    prior_weight: Floats
     prior_bias: Floats
     history_key: npt.NDArray[np.uint64]
     weight_penalty: float
@@ -157,7 +160,7 @@ def items_side(
     counts = np.bincount(ratings.level[ratings.level != UNRATED], minlength=rbm.n_levels) + level_rbm.SMOOTHING
     prior = np.log(counts / counts.sum()).astype(np.float32)
     hidden = level_rbm.hidden_mean(rbm, ratings.transposed())
-    return ItemsSide(rbm, hidden, prior, history_keys(learnt_from), weight_penalty, bias_penalty)
+    return ItemsSide(rbm, hidden, rbm.W.mean(axis=1), prior, history_keys(learnt_from), weight_penalty, bias_penalty)
 
 
 def history_keys(ratings: Ratings) -> npt.NDArray[np.uint64]:
@@ -191,7 +194,9 @@ def person(model: RatingModel, item: Ints, level: npt.NDArray[np.uint8]) -> Pers
     if model.items is not None:
         side = model.items
         g = side.hidden[item[rated]]
-        unit = fold_in_unit(g, level[rated], side.rbm.phi, side.prior_bias, side.weight_penalty, side.bias_penalty)
+        unit = fold_in_unit(
+            g, level[rated], side.rbm.phi, side.prior_weight, side.prior_bias, side.weight_penalty, side.bias_penalty
+        )
     return Person(hidden, unit, int(rated.sum()))
 
 
@@ -211,13 +216,15 @@ def fold_in_unit(
     g: Floats,
     level: npt.NDArray[np.uint8],
     phi: Floats,
+    prior_weight: Floats,
     prior_bias: Floats,
     weight_penalty: float,
     bias_penalty: float,
 ) -> tuple[Floats, Floats]:
     """Weights and biases of a new visible unit, the machine held fixed: a convex problem.
 
-    Minimises - sum_t log P(level_t | g_t) + n weight_penalty / 2 |W|^2 + bias_penalty / 2 |b - prior_bias|^2.
+    Minimises - sum_t log P(level_t | g_t)
+        + weight_penalty / 2 |W - prior_weight|^2 + bias_penalty / 2 |b - prior_bias|^2.
 
     Parameters
     ----------
@@ -225,26 +232,33 @@ def fold_in_unit(
         Hidden means of the cases that rated the unit.
     level : uint8 array, (n,)
     phi : floats, (n_levels, n_features)
+    prior_weight : floats, (n_features, n_hidden)
     prior_bias : floats, (n_levels,)
     weight_penalty, bias_penalty : float
 
     Returns
     -------
     W : float32 array, (n_features, n_hidden)
-        Zero for a constant feature, which does not reach the unit's own probabilities.
+        The prior's for a constant feature, which does not reach the unit's own probabilities.
     b : float32 array, (n_levels,)
     """
     n, (n_levels, n_features) = len(level), phi.shape
     if n == 0:
-        return np.zeros((n_features, g.shape[1]), np.float32), prior_bias.astype(np.float32)
+        return prior_weight.astype(np.float32), prior_bias.astype(np.float32)
     free = (phi[:, 1:] if level_rbm.is_conditional(phi) else phi).astype(np.float64)  # (n_levels, n_free)
     basis, rows = _row_space(g.astype(np.float64))
     problem = _UnitProblem(
-        rows, np.eye(n_levels)[level], free, prior_bias.astype(np.float64), n * weight_penalty, bias_penalty
+        rows,
+        g @ prior_weight[n_features - free.shape[1] :].T,
+        np.eye(n_levels)[level],
+        free,
+        prior_bias.astype(np.float64),
+        weight_penalty,
+        bias_penalty,
     )
     u, b = problem.solve()
-    W = np.zeros((n_features, g.shape[1]), np.float32)
-    W[n_features - free.shape[1] :] = u @ basis.T
+    W = prior_weight.astype(np.float32)
+    W[n_features - free.shape[1] :] += (u @ basis.T).astype(np.float32)
     return W, b.astype(np.float32)
 
 
@@ -260,6 +274,7 @@ class _UnitProblem(NamedTuple):
     """The convex problem of `fold_in_unit`, solved by Newton's method with step halving."""
 
     rows: Floats  # (n, r)
+    offset: Floats  # (n, n_free), fields by the prior's weights
     data: Floats  # (n, n_levels), one-hot
     phi: Floats  # (n_levels, n_free)
     prior: Floats  # (n_levels,)
@@ -267,7 +282,7 @@ class _UnitProblem(NamedTuple):
     bias_penalty: float
 
     def solve(self) -> tuple[Floats, Floats]:
-        """Weights (n_free, r) and biases (n_levels,)."""
+        """Weights less the prior's (n_free, r), and biases (n_levels,)."""
         u, b = np.zeros((self.phi.shape[1], self.rows.shape[1])), self.prior.copy()
         loss, p = self.loss(u, b)
         for _ in range(FOLD_IN_STEPS):
@@ -286,7 +301,7 @@ class _UnitProblem(NamedTuple):
 
     def loss(self, u: Floats, b: Floats) -> tuple[float, Floats]:
         """Objective, and the level probabilities (n, n_levels)."""
-        x = b + (self.rows @ u.T) @ self.phi.T
+        x = b + (self.offset + self.rows @ u.T) @ self.phi.T
         fit = (levels.log_partition(x) - (x * self.data).sum(axis=1)).sum()
         penalty = 0.5 * self.ridge * (u * u).sum() + 0.5 * self.bias_penalty * ((b - self.prior) ** 2).sum()
         return float(fit + penalty), levels.mean(x)
@@ -414,6 +429,7 @@ def _by_item(side: ItemsSide, history: Ratings, where: Ratings) -> Floats:
             hidden[item[rated]],
             level[rated],
             side.rbm.phi,
+            side.prior_weight,
             side.prior_bias,
             side.weight_penalty,
             side.bias_penalty,

@@ -1,7 +1,6 @@
 """From a history to predictions and reasons: the model's arrays in, records of plain values out."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, final
 
 import numpy as np
@@ -41,22 +40,11 @@ class Predictor:
     def person(self, history: History) -> Person:
         """Fold in the person behind a history.
 
-        Someone without ratings is the average training user in the items machine, where nothing else could tell items
-        apart.
-
         Parameters
         ----------
         history : History
         """
-        who = rating_model.person(self.model, history.item, history.level)
-        return who if history.n_rated or who.unit is None else who._replace(unit=self._everyone)
-
-    @cached_property
-    def _everyone(self) -> tuple[Floats, Floats]:
-        """The average training user as a unit of the items machine, with the biases that a new person starts from."""
-        side = self.model.items
-        assert side is not None
-        return side.rbm.W.mean(axis=1), side.prior_bias
+        return rating_model.person(self.model, history.item, history.level)
 
     def fields(self, who: Person, items: npt.NDArray[np.integer]) -> list[dict[str, Any]]:
         """The fields of `Predicted` for each of some items.
