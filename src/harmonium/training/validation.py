@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 
 from harmonium.data import Ratings
 from harmonium.models import level_rbm
@@ -113,6 +112,8 @@ def fit_blend(
     -----
     n_levels + 6 numbers by BFGS, started at the plain mean, with a weak Gaussian prior around it.
     """
+    from scipy.optimize import minimize  # half of the start-up time of a program that only predicts
+
     if len(level) < FEWEST_TO_CALIBRATE:
         return Blend()
     n_levels = (by_user if by_item is None else by_item).shape[1]  # type: ignore[union-attr]
