@@ -49,6 +49,7 @@ def write(
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's own mode would keep others from reading a model
         os.replace(temporary, path)
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
@@ -90,6 +91,12 @@ def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[
             raise
         raise ModelFileError(f"{path}: is not a model file, or is damaged ({error})") from error
     return header, arrays
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _checked_header(path: Path, kind: str, metadata: Mapping[str, str]) -> dict[str, Any]:
