@@ -14,7 +14,7 @@ help:
 	echo 'make demo    install the package, train on the bundled ratings and recommend'
 	echo 'make test    lint, then every test, doctest and documented example'
 	echo 'make lint    ruff, import contracts, pyright'
-	echo 'make bench   the benchmarks, one after the other'
+	echo 'make bench   the benchmarks, one after the other; DATA=folder of MovieLens 1M'
 	echo 'make clean   remove the environments and everything made'
 
 demo: .venv/.demo-installed
@@ -30,7 +30,10 @@ lint: .venv/.test-installed
 	$(BIN)/pyright
 
 bench: .venv/.bench-installed
-	for script in benchmarks/[a-z]*.py; do $(BIN)/python "$$script" --json || exit 1; done
+	$(if $(DATA),,$(error make bench needs a folder with MovieLens 1M's ratings.parquet: make bench DATA=ml-1m))
+	$(BIN)/python benchmarks/ratings.py --data "$(DATA)" --json
+	$(BIN)/python benchmarks/throughput.py --data "$(DATA)" --json
+	$(BIN)/python benchmarks/scale.py --like "$(DATA)/ratings.parquet" --json
 
 clean:
 	rm -rf .venv .venv-* build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-HERE, COLUMNS = Path(__file__).parent, 126
+HERE, COLUMNS = Path(__file__).parent, 146
 TRAIN = ["train", "movielens-small", "--n-hidden", "64", "--n-epochs", "40", "--quiet"]
 ASK = ["recommend", "films.harmonium", "--like", "matrix", "--like", "toy story 1995", "--dislike", "titanic 1997",
        "-n", "6", "--explain"]  # fmt: skip

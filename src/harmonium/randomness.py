@@ -68,7 +68,7 @@ def uniforms(key: np.uint64, first: npt.ArrayLike, second: npt.ArrayLike) -> npt
     with np.errstate(over="ignore"):  # wrapping multiplication is the algorithm
         low = np.asarray(second, dtype=np.uint64)
         counter = (np.asarray(first, dtype=np.uint64) << np.uint64(32)) | low
-        bits = _mix_array(_mix_array(counter * np.uint64(GOLDEN) + key) ^ key)
+        bits = mix(mix(counter * np.uint64(GOLDEN) + key) ^ key)
     return (bits >> np.uint64(64 - UNIFORM_BITS)).astype(np.float32) * np.float32(2.0**-UNIFORM_BITS)
 
 
@@ -78,7 +78,13 @@ def _mix_int(z: int) -> int:
     return z ^ (z >> 31)
 
 
-def _mix_array(z: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def mix(z: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Mix the bits of each number: SplitMix64's finaliser.
+
+    Parameters
+    ----------
+    z : uint64 array, any shape
+    """
     z = (z ^ (z >> np.uint64(30))) * np.uint64(MIX_1)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(MIX_2)
     return z ^ (z >> np.uint64(31))

@@ -163,3 +163,18 @@ def test_wrong_titles_are_named_with_their_place(tmp_path, name, content, says):
 def test_lengths_that_differ_are_refused():
     with pytest.raises(DataError, match="2 items need as many titles"):
         Titles(Vocabulary([1, 2]), ("a",), [0], ((),))
+
+
+def test_every_title_finds_its_film_when_typed_as_it_stands_unless_two_films_share_it():
+    from collections import Counter
+
+    from harmonium.data import load
+
+    titles = load("movielens-small").titles
+    shared = {title for title, n in Counter(titles.title).items() if n > 1}
+    for item, title in enumerate(titles.title):
+        if title in shared:
+            with pytest.raises(AmbiguousTitleError, match=rf"\[id {titles.ids[item]}\].*give the id"):
+                titles.match(title)
+        else:
+            assert titles.match(title) == item

@@ -68,7 +68,8 @@ def evaluate(
         estimator = machine(settings)
         learn(estimator, parts.learned_from, quiet)
         narrator(quiet)(f"predicting {parts.asked.n_ratings:,} held-out ratings")
-        found = measure(estimator, parts.known, parts.asked)
+        others = None if parts.known is parts.learned_from else parts.learned_from  # what the baselines may know too
+        found = measure(estimator, parts.known, parts.asked, learned_from=others)
     if not found.leak_checked:
         narrator(quiet)("the model does not remember what it learned from: make sure that it was none of these ratings")
     if as_json:

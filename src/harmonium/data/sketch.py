@@ -12,7 +12,7 @@ from harmonium.conventions import UNRATED
 from harmonium.data.ratings import Ratings
 from harmonium.data.vocabulary import Vocabulary
 from harmonium.errors import DataError
-from harmonium.randomness import GOLDEN, MIX_1, MIX_2
+from harmonium.randomness import GOLDEN, mix
 
 Hashes = npt.NDArray[np.uint64]
 MOST_HASHES = 1 << 20  # 8 MB in a model file
@@ -41,19 +41,20 @@ class PairSketch:
     bits: int
 
     @classmethod
-    def of(cls, ratings: Ratings) -> "PairSketch":
-        """Sketch the rated pairs of some ratings.
+    def of(cls, *parts: Ratings) -> "PairSketch":
+        """Sketch the rated pairs of some ratings, given in one part or several.
 
         Parameters
         ----------
-        ratings : Ratings
+        *parts : Ratings
 
         Notes
         -----
         O(n), a few nanoseconds a pair.
         """
-        bits = (max(0, ratings.n_ratings - 1) // MOST_HASHES).bit_length()
-        kept = [hashes[_sampled(hashes, bits)] for hashes in _pair_hashes(ratings)]
+        n_ratings = sum(part.n_ratings for part in parts)
+        bits = (max(0, n_ratings - 1) // MOST_HASHES).bit_length()
+        kept = [hashes[_sampled(hashes, bits)] for part in parts for hashes in _pair_hashes(part)]
         return cls(np.sort(np.concatenate((*kept, np.empty(0, np.uint64)))), bits)
 
     def found(self, ratings: Ratings) -> npt.NDArray[np.bool_]:
@@ -160,7 +161,4 @@ def _text_hash(raw: str) -> int:
 
 def _mixed(z: Hashes) -> Hashes:
     """SplitMix64's finaliser (Steele, Lea & Flood, OOPSLA 2014) after an odd step, elementwise."""
-    z = z + np.uint64(GOLDEN)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(MIX_1)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(MIX_2)
-    return z ^ (z >> np.uint64(31))
+    return mix(z + np.uint64(GOLDEN))

@@ -200,9 +200,14 @@ class Titles:
 
         Notes
         -----
-        The first rule that any title meets decides: the whole name; the name but for its article; the
-        beginning of the name; words within the name. With a year, only items of that year count.
+        The first rule that any title meets decides: the whole title as it stands; a whole name; the name but for its
+        article; the beginning of the name; words within the name. With a year, only items of that year count.
         """
+        whole = self._whole.get(normalise(text), [])
+        if len(whole) > 1:
+            raise self._ambiguous(text, whole, n_candidates)
+        if whole:
+            return whole[0]
         readings = [(text, 0)]
         if typed_year(text) != (text, 0):
             readings.append(typed_year(text))
@@ -251,6 +256,14 @@ class Titles:
         return owners, names, [without_article(name) for name in names]
 
     @cached_property
+    def _whole(self) -> dict[str, list[int]]:
+        """Items by their normalised title, other names and year included."""
+        found: dict[str, list[int]] = {}
+        for item, title in enumerate(self.title):
+            found.setdefault(normalise(title), []).append(item)
+        return found
+
+    @cached_property
     def _trigrams(self) -> TrigramIndex:
         return TrigramIndex(self._names[2])
 
@@ -272,10 +285,14 @@ class Titles:
         return _unique(item for item, known in zip(owners, names) if f" {name} " in f" {known} ")
 
     def _ambiguous(self, text: str, found: list[int], n_candidates: int) -> AmbiguousTitleError:
-        candidates = tuple(self.title[item] for item in found[:n_candidates])
-        more = f" and {len(found) - len(candidates)} more" if len(found) > len(candidates) else ""
-        message = f"{text!r} fits {len(found)} titles: {'; '.join(candidates)}{more}; add the year or more words"
-        return AmbiguousTitleError(message, candidates)
+        shown = [self.title[item] for item in found[:n_candidates]]
+        way_out = "add the year or more words"
+        if len(set(shown)) < len(shown):  # only their ids tell them apart
+            shown = [f"{title} [id {self.ids[item]}]" for item, title in zip(found, shown)]
+            way_out = "give the id"
+        more = f" and {len(found) - len(shown)} more" if len(found) > len(shown) else ""
+        message = f"{text!r} fits {len(found)} titles: {'; '.join(shown)}{more}; {way_out}"
+        return AmbiguousTitleError(message, tuple(shown))
 
     def _unknown(self, text: str, n_candidates: int) -> UnknownIdError:
         nearest = "; ".join(self.title[item] for item in self.search(text, n_candidates))

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, final
 
 import numpy as np
@@ -198,7 +199,6 @@ class RatingRBM(Estimator):
         validation: Ratings | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
-        warm: bool = False,
     ) -> Generator[Event, None, None]:
         """Learn, event by event; whenever it ends, `model_` holds the best model so far.
 
@@ -208,8 +208,6 @@ class RatingRBM(Estimator):
         validation : Ratings, optional
         checkpoint : path, optional
         resume : bool
-        warm : bool
-            Start from the fitted machines instead of new ones.
 
         Yields
         ------
@@ -220,9 +218,12 @@ class RatingRBM(Estimator):
         SettingError, DataError, DivergenceError, ModelFileError
             As `fit`.
         """
-        fit = Fit(ratings, self._plan(ratings), self._learning(), self.model_ if warm else None, validation)
+        fit = Fit(ratings, self._plan(ratings), self._learning(), validation=validation)
         if resume and checkpoint is not None and os.path.exists(checkpoint):
             fit.resume(checkpoint)
+        yield from self._following(fit, checkpoint)
+
+    def _following(self, fit: Fit, checkpoint: str | os.PathLike[str] | None = None) -> Generator[Event, None, None]:
         self.history_ = []
         try:
             for event in fit.events(checkpoint):
@@ -232,7 +233,7 @@ class RatingRBM(Estimator):
             fit.reason = "interrupted"  # it came between two epochs; what was learnt stays
         finally:
             if fit.chosen or fit.final:
-                self.model_, self.learned_from_ = fit.model(), PairSketch.of(ratings)
+                self.model_, self.learned_from_ = fit.model(), PairSketch.of(*fit.read)
         if fit.reason == "interrupted" and not (fit.chosen or fit.final):
             raise KeyboardInterrupt
 
@@ -258,13 +259,10 @@ class RatingRBM(Estimator):
             return self.fit(ratings)
         _check_shape(self.model_, ratings)
         check_count("n_epochs", n_epochs, 1, 1_000_000)
-        blends, settings = self.model_.blends, self.get_params()
-        try:
-            self.set_params(n_epochs=n_epochs, validation_fraction=0.0)
-            for _ in self.fitting(ratings, warm=True):
-                pass
-        finally:
-            self.set_params(**settings)
+        plan, learning = self._plan(ratings), replace(self._learning(), n_epochs=n_epochs)
+        blends, warm = self.model_.blends, self.model_
+        for _ in self._following(Fit(ratings, replace(plan, validation_fraction=0.0), learning, warm)):
+            pass
         self.model_ = rating_model.with_blends(self.model_, blends)
         return self
 
@@ -456,7 +454,7 @@ def to_parts(machine: RatingRBM) -> tuple[dict[str, Any], dict[str, npt.NDArray]
     penalties = None if model.items is None else [model.items.weight_penalty, model.items.bias_penalty]
     if machine.learned_from_ is not None:
         arrays |= storage.prefixed("learned_from.", machine.learned_from_.to_arrays())
-    return {"settings": settings, "blends": model.blends, "penalties": penalties}, arrays
+    return {"cases": model.cases, "settings": settings, "blends": model.blends, "penalties": penalties}, arrays
 
 
 def from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray]) -> RatingRBM:
@@ -479,6 +477,9 @@ def from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray]) -> Rating
             for name in ("users", "items")
             if f"{name}.W" in arrays
         }
+        wanted = MACHINES[header["cases"]]
+        if set(wanted) != set(sides):
+            raise KeyError(f"it should hold the machines {', '.join(wanted)}, and holds {', '.join(sides) or 'none'}")
         items = None
         if "items" in sides:
             kept = (arrays[f"items.{part}"] for part in ("hidden", "prior_weight", "prior_bias", "history_key"))

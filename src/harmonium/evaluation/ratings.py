@@ -100,8 +100,8 @@ class Evaluation:
             parts.append(f"{self.n_without_history:,} of them without history")
         if self.n_unknown_items:
             parts.append(f"{self.n_unknown_items:,} ratings of items unknown to the model")
-        calibration = f"ECE: of the probability of {self.like:g} or more; by chance alone about"
-        return f"{'; '.join(parts)}\n{calibration} {self.model.ece_by_chance:.4f}"
+        parts.append(f"ECE of {self.like:g} or more, by chance alone {self.model.ece_by_chance:.4f}")
+        return "; ".join(parts)
 
 
 def evaluate(
@@ -212,9 +212,9 @@ def _check_leaks(machine: RatingRBM, parts: dict[str, Ratings]) -> None:
     learned = np.flatnonzero(sketch.found(test))
     if len(learned):
         user, item = test.users[int(test.user_of()[learned[0]])], test.items[int(test.item[learned[0]])]
-        number = f"about {sketch.share_in(test) * len(test):,.0f}" if sketch.bits else f"{len(learned):,}"
+        number = f"about {sketch.share_in(test) * test.n_ratings:,.0f}" if sketch.bits else f"{len(learned):,}"
         raise LeakError(
-            f"the model learned from {number} of the {len(test):,} test ratings, that of user {user!r} for item "
+            f"the model learned from {number} of the {test.n_ratings:,} test ratings, that of user {user!r} for item "
             f"{item!r} among them; hold the test ratings out before fit"
         )
 

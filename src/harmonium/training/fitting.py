@@ -87,6 +87,7 @@ class Fit:
     ):
         self.ratings, self.plan, self.learning, self.warm = ratings, plan, learning, warm
         self.split = _validation_split(ratings, plan, validation)
+        self.read = (ratings,) if validation is None else (ratings, validation)  # all that anything is chosen by
         self.chosen: dict[str, LevelRBM] = {}  # best machines of the choosing stages
         self.final: dict[str, LevelRBM] = {}
         self.epochs: dict[str, int] = {}

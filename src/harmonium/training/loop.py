@@ -72,11 +72,12 @@ def train(
             if advice:
                 reason = "diverged"
                 break
-            outcome = score(state.rbm()) if score else None
+            rbm = state.rbm()
+            outcome = score(rbm) if score else None
             if outcome and not np.isfinite(outcome.rmse):
                 reason, advice = "diverged", _advice(learning)
                 break
-            _remember(state, outcome)
+            _remember(state, rbm, outcome)
             if score and learning.patience and state.epoch - state.best_epoch >= learning.patience:
                 reason = "early stopping"
             yield EpochEnded(
@@ -137,10 +138,10 @@ def _first_pass(state: State, where: Layout, learning: Learning, batch: Batch, p
     )  # fmt: skip
 
 
-def _remember(state: State, outcome: Score | None) -> None:
+def _remember(state: State, rbm: LevelRBM, outcome: Score | None) -> None:
     error = -float(state.epoch) if outcome is None else outcome.rmse
     if error < state.best_error:
-        state.best, state.best_error, state.best_epoch = state.rbm(), error, state.epoch
+        state.best, state.best_error, state.best_epoch = rbm, error, state.epoch
 
 
 def _divergence(state: State, learning: Learning) -> str:
