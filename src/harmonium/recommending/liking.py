@@ -14,6 +14,7 @@ import numpy.typing as npt
 from harmonium.conventions import LIKED_SHARE
 from harmonium.data import Scale
 from harmonium.errors import SettingError
+from harmonium.models import level_rbm
 from harmonium.models.level_rbm import LevelRBM
 from harmonium.models.rating_model import LARGEST_LOG, Person, RatingModel
 from harmonium.units import bernoulli
@@ -130,7 +131,7 @@ class LikingTables:
         if users is None or who.hidden is None or self.users_bias is None:
             return None
         free = _free(users)
-        hidden = who.hidden.astype(np.float32, copy=False)
+        hidden = level_rbm.voice(users, who.hidden.astype(np.float32, copy=False))
         z = [_product(W, hidden) for W in users.W[free]]
         return _fields(users.phi[:, free], z, self.users_bias)
 

@@ -67,6 +67,7 @@ def train(
         while state.epoch < n_epochs and reason == "finished":
             began = time.perf_counter()
             run_epoch(state, where, learning)
+            state.take_average(learning.averaging)
             seconds = time.perf_counter() - began
             advice = _divergence(state, learning)
             if advice:
