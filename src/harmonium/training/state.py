@@ -9,13 +9,12 @@ import numpy.typing as npt
 
 from harmonium.conventions import UNRATED
 from harmonium.data import Ratings
-from harmonium.kernels.constants import ADAGRAD
+from harmonium.kernels.constants import ADAGRAD, LANES
 from harmonium.kernels.records import Machine, Moments, Step
 from harmonium.models.level_rbm import LevelRBM, is_conditional
 from harmonium.randomness import as_generator
 from harmonium.training.settings import OPTIMIZERS, Learning
 
-LANES = 16  # rows are padded to a multiple of this: shorter tails run at half the speed
 ADAGRAD_START = 1e-4  # initial accumulator; the first steps stay below learning_rate
 AVERAGES = ("average_W", "average_b", "average_c")  # names in a checkpoint
 EPS = {"adagrad": 1e-6, "adam": 1e-8, "momentum": 0.0}
@@ -29,7 +28,7 @@ class State:
     Parameters
     ----------
     machine : Machine
-        Hidden units padded to a multiple of `LANES`.
+        Hidden units padded to a multiple of `constants.LANES`.
     moments, c_moments : Moments, tuple
     n_hidden : int
         Hidden units without the padding.
