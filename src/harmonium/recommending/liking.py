@@ -4,6 +4,7 @@ Level by level over contiguous item vectors, in float32, without the probabiliti
 over levels is a sum over few long rows, and log and softmax cancel where there is one machine.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, final
@@ -123,6 +124,19 @@ class LikingTables:
             x += by_user
             np.log(np.maximum(x, TINY, out=x), out=x)
         return self._liked(x, who.n_rated)
+
+    def probabilities(self, people: Sequence[Person]) -> list[Floats]:
+        """The same for several people.
+
+        Parameters
+        ----------
+        people : sequence of Person
+
+        Returns
+        -------
+        list of float32 arrays, (n_items,) each
+        """
+        return [self.probability(who) for who in people]
 
     def _users_field(self, who: Person) -> Floats | None:
         """Fields of the levels in the users machine, (n_levels, n_items)."""

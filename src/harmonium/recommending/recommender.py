@@ -83,6 +83,7 @@ class Recommender:
         if titles is not None and titles.ids != items:
             titles = titles.aligned_to(items)
         self.machine, self.items, self.scale, self.titles = model, items, scale, titles
+        self.record: dict[str, Any] | None = None
         self.like = default_like(scale) if like is None else like
         first_liked = first_liked_level(scale, self.like)
         self._catalogue = Catalogue(items, titles, self._model.n_item_ratings)
