@@ -61,7 +61,8 @@ def recommendations(questions: Sequence[Question]) -> list[bytes | Exception]:
     ready: dict[int, list[tuple[int, Wanted]]] = {}
     for place, question in enumerate(questions):
         try:
-            ready.setdefault(id(question.recommender), []).append((place, _wanted(question)))
+            wanted = _wanted(question)
+            ready.setdefault(id(question.recommender), []).append((place, wanted))
         except Exception as error:
             answers[place] = error
     for asked_together in ready.values():

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
+from threadpoolctl import threadpool_limits
 
 from harmonium._version import __version__
 from harmonium.errors import HarmoniumError
@@ -108,6 +109,8 @@ def open_service(settings: Settings) -> Service:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
+    # BLAS threads take longer to wake than to work on what one request needs; requests run side by side anyway.
+    blas = threadpool_limits(1, user_api="blas")
     watching = asyncio.create_task(_watch(service)) if service.settings.watch_seconds else None
     try:
         yield
@@ -116,6 +119,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             watching.cancel()
         service.batcher.close()
         service.store.database.close()
+        blas.restore_original_limits()
 
 
 async def _watch(service: Service) -> None:

@@ -15,7 +15,7 @@ from harmonium.serving.metrics import Metrics
 from harmonium.serving.problems import problem_response
 from harmonium.serving.settings import Settings
 
-API = "/api/"
+API, API_ROOT = "/api/", "/api/v1"
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 UNLIMITED = ("/healthz", "/readyz", "/metrics")
 POLICY = (
@@ -96,6 +96,8 @@ class Gate:
         finally:
             seconds = time.perf_counter() - began
             route = getattr(scope.get("route"), "path", "none")
+            if path.startswith(API) and not route.startswith(API) and route != "none":
+                route = API_ROOT + route
             self.metrics.answered(scope["method"] if route != "none" else "any", route, status, seconds)
             if self.settings.log_requests:
                 say("request", request_id=request_id, method=scope["method"], route=route, status=status,

@@ -19,7 +19,7 @@ POSITIVE, CHAINS, FIRST = 1, 2, 3  # streams of random numbers
 
 def patterns() -> np.ndarray:
     """Bars and stripes: (14, 9), each once, rows first."""
-    rows = small.states(SIDE)
+    rows = small.states(SIDE).astype(np.int64)
     bars = np.repeat(rows, SIDE, axis=1)
     stripes = np.tile(rows, (1, SIDE))
     return np.array(list(dict.fromkeys(map(tuple, np.vstack((bars, stripes)).tolist()))))
@@ -113,7 +113,7 @@ def learn(asked: schemas.LearnRequest) -> dict[str, Any]:
     q[index] = 1 / len(index)
     chains = _chains(machine, asked) if asked.rule == "pcd" else None
     curve = [{"update": asked.update, "log_likelihood": small.log_likelihood(machine, index), "seconds": 0.0}]
-    seconds, update, fantasies = 0.0, asked.update, np.zeros((0, machine.n_visible), np.int64)
+    seconds, update, fantasies = 0.0, asked.update, np.zeros((0, machine.n_visible))
     of_data = of_fantasy = machine.means(q)
     for update in range(asked.update + 1, asked.update + asked.n_updates + 1):
         began = time.perf_counter()
@@ -134,12 +134,12 @@ def learn(asked: schemas.LearnRequest) -> dict[str, Any]:
             curve.append({"update": update, "log_likelihood": scored, "seconds": seconds})
     return {
         "machine": plain(machine),
-        "chains": None if chains is None else chains.tolist(),
+        "chains": None if chains is None else chains.astype(int).tolist(),
         "update": update,
         "curve": curve,
         "data": _listed(of_data),
         "fantasy": _listed(of_fantasy),
-        "fantasies": fantasies.tolist(),
+        "fantasies": fantasies.astype(int).tolist(),
     }
 
 
@@ -197,8 +197,8 @@ def _step(machine: small.Machine, s: np.ndarray, step: int, block: list[int], p:
         "units": block,
         "probabilities": p.tolist(),
         "tosses": toss.tolist(),
-        "visible": s[0, :n].tolist(),
-        "hidden": s[0, n:].tolist(),
+        "visible": s[0, :n].astype(int).tolist(),
+        "hidden": s[0, n:].astype(int).tolist(),
         "energy": float(machine.energy(s)[0]),
         "free_energy": -float(machine.log_weights()[number]),
     }
@@ -209,7 +209,7 @@ def _joint(machine: small.Machine, visible: list[int], hidden: list[int] | None)
     hidden = [0] * n_hidden if hidden is None else hidden
     _check_length("visible", visible, machine.n_visible)
     _check_length("hidden", hidden, n_hidden)
-    return np.array([[*visible, *hidden]], dtype=np.int64)
+    return np.array([[*visible, *hidden]], dtype=np.float64)
 
 
 def _check_length(name: str, given: list[int], n: int) -> None:
@@ -220,19 +220,19 @@ def _check_length(name: str, given: list[int], n: int) -> None:
 def _chains(machine: small.Machine, asked: schemas.LearnRequest) -> np.ndarray:
     if asked.chains is None:
         rng = np.random.default_rng((POSITIVE, asked.seed))
-        return rng.integers(0, 2, (asked.n_chains, machine.n_units))
+        return rng.integers(0, 2, (asked.n_chains, machine.n_units)).astype(np.float64)
     for chain in asked.chains:
         _check_length("chains", chain, machine.n_units)
     if not asked.chains:
         raise DataError("chains: there are none; pass null to begin new ones")
-    return np.array(asked.chains, dtype=np.int64)
+    return np.array(asked.chains, dtype=np.float64)
 
 
 def _at_data(machine: small.Machine, rng: np.random.Generator) -> np.ndarray:
     """One chain a pattern, its hidden units drawn from their exact distribution given the pattern."""
     v = patterns()
     n_hidden = machine.n_units - machine.n_visible
-    s = np.hstack((v, np.zeros((len(v), n_hidden), np.int64)))
+    s = np.hstack((v, np.zeros((len(v), n_hidden))))
     if isinstance(machine, small.Restricted) or not n_hidden:
         return s  # the first half-step draws them
     p = np.exp(machine.joint_weights()[:, _number(v)] - machine.log_weights()[_number(v)])  # (2^n_hidden, n_patterns)
@@ -253,7 +253,7 @@ def _listed(means: small.Means) -> dict[str, Any]:
 
 def _number(v: np.ndarray) -> np.ndarray:
     """Numbers of visible states: (n,) of (n, n_visible)."""
-    return v @ (1 << np.arange(v.shape[1]))
+    return (v @ (1 << np.arange(v.shape[1]))).astype(np.int64)
 
 
 def _pattern_index() -> np.ndarray:
@@ -262,7 +262,7 @@ def _pattern_index() -> np.ndarray:
 
 def _seconds_per_sweep(machine: small.Machine) -> float:
     rng = np.random.default_rng(0)
-    s, best = rng.integers(0, 2, (N_TIMED, machine.n_units)), np.inf
+    s, best = rng.integers(0, 2, (N_TIMED, machine.n_units)).astype(np.float64), np.inf
     for _ in range(TIMED_SWEEPS):
         began = time.perf_counter()
         s = small.sweep(machine, s, rng)

@@ -38,7 +38,7 @@ FIXES = {
 
 
 @final
-@dataclass(frozen=True)
+@dataclass
 class ProblemError(Exception):
     """A request that cannot be answered.
 
@@ -120,9 +120,11 @@ async def _of_library(request: Request, error: Any) -> Response:
     kind, status, fix = next(
         (entry for type_, entry in KINDS.items() if isinstance(error, type_)), ("not-possible", 422, "see the detail")
     )
-    where = "path" if request.path_params and kind == "unknown-id" and request.method != "POST" else "body"
-    if where == "path":
-        status = 404
+    where = "body"
+    if request.method == "GET":
+        where = "path" if request.path_params else "query"
+    if request.path_params and ((kind == "unknown-id" and request.method != "POST") or where == "path"):
+        where, status = "path", 404
     detail = printable(str(error))
     return problem_response(
         status, kind, detail, where, fix, _id(request), [printable(one) for one in getattr(error, "candidates", ())]

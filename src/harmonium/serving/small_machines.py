@@ -14,7 +14,7 @@ import numpy.typing as npt
 from harmonium.units import bernoulli, levels
 
 Floats = npt.NDArray[np.floating]
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.integer]
 
 
 class Means(NamedTuple):
@@ -51,7 +51,7 @@ class Restricted:
         """Number of units, visible and hidden."""
         return len(self.b) + len(self.c)
 
-    def energy(self, s: Ints) -> Floats:
+    def energy(self, s: Floats) -> Floats:
         """Energy of joint states: (batch,) of (batch, n_units), in nats."""
         v, h = s[:, : self.n_visible], s[:, self.n_visible :]
         return -(v @ self.b) - h @ self.c - np.einsum("ni,ij,nj->n", v, self.W, h)
@@ -67,13 +67,13 @@ class Restricted:
         weighted = bernoulli.mean(self.c + v @ self.W) * q[:, None]
         return Means(v.T @ weighted, q @ v, weighted.sum(axis=0))
 
-    def means_of(self, s: Ints) -> Means:
+    def means_of(self, s: Floats) -> Means:
         """Means over joint states (n_chains, n_units), the hidden units taken at their probabilities."""
         v = s[:, : self.n_visible]
         h = bernoulli.mean(self.c + v @ self.W)
         return Means(v.T @ h / len(v), v.mean(axis=0), h.mean(axis=0))
 
-    def field(self, s: Ints, unit: int) -> Floats:
+    def field(self, s: Floats, unit: int) -> Floats:
         """Field of one unit given all the others: (batch,) of (batch, n_units)."""
         n = self.n_visible
         return self.b[unit] + s[:, n:] @ self.W[unit] if unit < n else self.c[unit - n] + s[:, :n] @ self.W[:, unit - n]
@@ -82,7 +82,7 @@ class Restricted:
         """Units that are drawn together: a sweep goes through all blocks."""
         return [list(range(self.n_visible, self.n_units)), list(range(self.n_visible))]
 
-    def fields(self, s: Ints, block: list[int]) -> Floats:
+    def fields(self, s: Floats, block: list[int]) -> Floats:
         """Fields of a block's units given the others: (batch, n_block) of (batch, n_units)."""
         n = self.n_visible
         return self.b + s[:, n:] @ self.W.T if block[0] < n else self.c + s[:, :n] @ self.W
@@ -115,7 +115,7 @@ class General:
         """Number of units, visible and hidden."""
         return len(self.b)
 
-    def energy(self, s: Ints) -> Floats:
+    def energy(self, s: Floats) -> Floats:
         """Energy of joint states: (batch,) of (batch, n_units), in nats."""
         return -(s @ self.b) - 0.5 * ((s @ self.W) * s).sum(axis=1)
 
@@ -132,13 +132,13 @@ class General:
         """Means where visible states have the probabilities q (2^n_visible,), hidden ones as the machine has them."""
         return self._weighted((levels.mean(self.joint_weights().T) * q[:, None]).T.ravel())
 
-    def means_of(self, s: Ints) -> Means:
+    def means_of(self, s: Floats) -> Means:
         """Means over joint states (n_chains, n_units)."""
         W = (s.T @ s) / len(s)
         np.fill_diagonal(W, 0)
         return Means(W, s.mean(axis=0), None)
 
-    def field(self, s: Ints, unit: int) -> Floats:
+    def field(self, s: Floats, unit: int) -> Floats:
         """Field of one unit given all the others: (batch,) of (batch, n_units)."""
         return self.b[unit] + s @ self.W[:, unit]
 
@@ -146,7 +146,7 @@ class General:
         """Units that are drawn together: here one by one, the hidden ones first, for each is tied to every other."""
         return [[unit] for unit in (*range(self.n_visible, self.n_units), *range(self.n_visible))]
 
-    def fields(self, s: Ints, block: list[int]) -> Floats:
+    def fields(self, s: Floats, block: list[int]) -> Floats:
         """Fields of a block's units given the others: (batch, n_block) of (batch, n_units)."""
         return self.b[block] + s @ self.W[:, block]
 
@@ -165,14 +165,14 @@ Machine = Restricted | General
 
 
 @lru_cache(maxsize=32)
-def states(n: int) -> Ints:
+def states(n: int) -> Floats:
     """All states of n units: (2^n, n), row s holding the bits of s.
 
     Parameters
     ----------
     n : int
     """
-    found = (np.arange(1 << n)[:, None] >> np.arange(n)) & 1
+    found = ((np.arange(1 << n)[:, None] >> np.arange(n)) & 1).astype(np.float64)  # floats: products by BLAS
     found.flags.writeable = False
     return found
 
@@ -202,13 +202,14 @@ def log_likelihood(machine: Machine, index: Ints) -> float:
     return float(x[index].mean() - levels.log_partition(x))
 
 
-def sweep(machine: Machine, s: Ints, rng: np.random.Generator) -> Ints:
+def sweep(machine: Machine, s: Floats, rng: np.random.Generator) -> Floats:
     """Draw every unit once, of every chain: (n_chains, n_units).
 
     Parameters
     ----------
     machine : Restricted or General
-    s : int array, (n_chains, n_units)
+    s : floats, (n_chains, n_units)
+        0 or 1.
     rng : Generator
     """
     s = s.copy()
