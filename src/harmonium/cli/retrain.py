@@ -89,7 +89,7 @@ def with_stored(ratings: Ratings, stored: list[Row], old: Recommender) -> Rating
     """
     if ratings.scale != old.scale:
         raise DataError(
-            f"the ratings are {ratings.scale.describe()}, the model's {old.scale.describe()}; name those that it learned from"
+            f"the ratings are {ratings.scale.describe()}, the model's {old.scale.describe()}; name those it was made of"
         )
     kept = [
         (user, item, rating)

@@ -12,8 +12,10 @@ import numpy as np
 
 from harmonium.errors import HarmoniumError, ModelFileError
 from harmonium.recommending import Recommender
+from harmonium.recommending.many import Wanted, recommend_many
 
 TRIES = 5  # at reading a file that is being replaced
+N_TRIED = 10  # places of the first answer
 CHUNK = 1 << 20  # bytes hashed at a time
 State = tuple[int, int, int]  # inode, size, time of change: enough to see that a file was replaced
 
@@ -157,10 +159,11 @@ def fingerprint_of(path: Path) -> str:
 def _try_out(path: Path, recommender: Recommender) -> None:
     """Refuse a model whose first answer is no answer."""
     try:
-        found = recommender.recommend({}, min(10, len(recommender.items)))
+        nobody = recommender.history({})
+        (found,) = recommend_many(recommender, [Wanted(nobody, N_TRIED, None, True)])  # compiles what is slow at first
     except (ArithmeticError, ValueError, IndexError) as error:
         raise ModelFileError(f"{path}: the model cannot answer ({error})") from error
     model = recommender.machine.fitted_model
     arrays = [array for rbm in (model.users, model.items and model.items.rbm) if rbm for array in (rbm.W, rbm.b, rbm.c)]
-    if not all(np.isfinite(array).all() for array in arrays) or not np.isfinite([one.score for one in found]).all():
+    if not all(np.isfinite(array).all() for array in arrays) or not np.isfinite([one["score"] for one in found]).all():
         raise ModelFileError(f"{path}: the model holds numbers that are not finite; learn it again")
