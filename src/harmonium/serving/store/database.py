@@ -16,6 +16,7 @@ BUSY_MS = 30_000  # that SQLite waits for another process's write
 POOL = 20  # connections to PostgreSQL, and as many more in a rush
 MIGRATIONS = Path(__file__).parent / "migrations"
 TRIES = 5  # at a write that met another one
+UNDONE = ("40001", "40P01")  # SQL states: could not serialise, deadlock
 WRITES = {"harmonium_writes": True}
 
 
@@ -150,6 +151,10 @@ def _sqlite(address: sa.URL) -> sa.Engine:
     return engine
 
 
+class MetAnotherError(DataError):
+    """A write met another one and was undone; it may be tried again."""
+
+
 @contextmanager
 def _said_plainly(engine: sa.Engine) -> Iterator[None]:
     """Turn what a database says into an error with the address, its password left out."""
@@ -160,5 +165,6 @@ def _said_plainly(engine: sa.Engine) -> Iterator[None]:
     except SQLAlchemyError as error:
         where = engine.url.render_as_string(hide_password=True)
         reason = " ".join(str(getattr(error, "orig", None) or error).split())
+        kind = MetAnotherError if getattr(getattr(error, "orig", None), "sqlstate", "") in UNDONE else DataError
         fix = "check that the server runs and the address is right" if isinstance(error, OperationalError) else ""
-        raise DataError(f"store {where}: {reason}; {fix or 'see the log of the database'}") from error
+        raise kind(f"store {where}: {reason}; {fix or 'see the log of the database'}") from error

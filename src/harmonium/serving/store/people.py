@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar, final
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from harmonium.serving.store.database import TRIES, Database
+from harmonium.serving.store.database import TRIES, Database, MetAnotherError
 from harmonium.serving.store.tables import events, packed, packed_item, ratings, unpacked, unpacked_item, users
 
 Result = TypeVar("Result")
@@ -85,7 +85,7 @@ class Store:
         """
 
         def work(connection: sa.Connection) -> bool:
-            user = _found(connection, user_id)
+            user = _found(connection, user_id, lock=True)
             mine = (ratings.c.user == user) & (ratings.c.item == packed_item(item_id))
             if user is None or not connection.execute(sa.delete(ratings).where(mine)).rowcount:
                 return False
@@ -219,8 +219,12 @@ class Store:
         ----------
         user_id : str
         """
-        gone = sa.delete(users).where(users.c.name == packed(user_id))
-        return self._write(lambda connection: connection.execute(gone).rowcount > 0)
+
+        def work(connection: sa.Connection) -> bool:
+            user = _found(connection, user_id, lock=True)
+            return connection.execute(sa.delete(users).where(users.c.id == user)).rowcount > 0
+
+        return self._write(work)
 
     def everything(self) -> Iterator[tuple[str, int | str, float | None, int]]:
         """All ratings as (user id, item id, rating or None, seconds since 1970), user by user.
@@ -246,7 +250,7 @@ class Store:
             try:
                 with self.database.writing() as connection:
                     return work(connection)
-            except IntegrityError:  # the user was forgotten between two statements: begin again
+            except (IntegrityError, MetAnotherError):  # the user was forgotten between two statements, say: begin again
                 continue
         with self.database.writing() as connection:
             return work(connection)
@@ -255,9 +259,9 @@ class Store:
         """The row of a user, made where there is none."""
         new = self.database.insert(users).values(name=packed(user_id), created_at=now())
         connection.execute(new.on_conflict_do_nothing(index_elements=["name"]))
-        found = _found(connection, user_id)
+        found = _found(connection, user_id, lock=True)
         if found is None:
-            raise IntegrityError("a user was forgotten while rating", None, ValueError(user_id))
+            raise MetAnotherError("the user was forgotten just now; try again")
         return found
 
     def _upsert(self, connection: sa.Connection, user: int, rows: list[tuple[int | str, float | None, int]]) -> None:
@@ -279,8 +283,10 @@ class Store:
         connection.execute(sa.insert(events), row)
 
 
-def _found(connection: sa.Connection, user_id: str) -> int | None:
-    return connection.execute(sa.select(users.c.id).where(users.c.name == packed(user_id))).scalar_one_or_none()
+def _found(connection: sa.Connection, user_id: str, lock: bool = False) -> int | None:
+    """The row of a user; locked, so that writes about one user come one after the other, where it is to be written."""
+    wanted = sa.select(users.c.id).where(users.c.name == packed(user_id))
+    return connection.execute(wanted.with_for_update() if lock else wanted).scalar_one_or_none()
 
 
 def now() -> int:
