@@ -36,7 +36,7 @@ export function App() {
       <header class="bar">
         <a class="brand" href="#top">
           <Mark />
-          harmonium
+          <span>harmonium</span>
         </a>
         <nav aria-label="Screens" tabIndex={-1}>
           <ul>
@@ -76,7 +76,7 @@ export function App() {
       </main>
       <footer class="foot">
         <p>
-          Every number comes from this service's own <a href="/api/v1/docs">API</a>. Nothing leaves your machine: ratings on this
+          Every number comes from this service's own <a href="/docs">API</a>. Nothing leaves your machine: ratings on this
           page are kept in its address only.
         </p>
         <p>
@@ -91,6 +91,9 @@ function watchScreens() {
   const seen = new IntersectionObserver(
     (entries) => {
       for (const entry of entries) if (entry.isIntersecting) current.value = entry.target.id;
+      const list = document.querySelector<HTMLElement>(".bar nav")!;
+      const link = list.querySelector<HTMLElement>(`[href="#${current.value}"]`);
+      if (link) list.scrollTo({ left: link.offsetLeft - list.offsetLeft - (list.clientWidth - link.offsetWidth) / 2 });
     },
     { rootMargin: "-40% 0px -55% 0px" },
   );

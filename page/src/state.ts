@@ -44,21 +44,27 @@ const keptNumber = (name: string, normal: number, least: number, most: number): 
 
 /** Read the URL, and from now on keep it up to date. */
 export function followUrl(): void {
+  let seen = "";
+  let timer = 0;
   const read = (): void => {
-    const query = new URLSearchParams(location.search);
+    clearTimeout(timer);
+    seen = location.search;
+    const query = new URLSearchParams(seen);
     for (const one of synced) one.read(query);
   };
+  const write = (text: string): void => {
+    history.replaceState(history.state, "", `${location.pathname}${text}${location.hash}`);
+    seen = location.search;
+  };
   read();
-  addEventListener("popstate", read);
-  let timer = 0;
+  // A link to another screen is a popstate too; then the query stays, and what is still to be written must not be lost.
+  addEventListener("popstate", () => location.search !== seen && read());
   effect(() => {
     const query = new URLSearchParams();
     for (const one of synced) one.write(query);
+    const text = query.toString() && `?${query}`;
     clearTimeout(timer);
-    timer = setTimeout(() => {
-      const text = query.toString();
-      history.replaceState(history.state, "", `${location.pathname}${text && "?"}${text}${location.hash}`);
-    }, PAUSE);
+    timer = setTimeout(write, PAUSE, text);
   });
 }
 

@@ -19,8 +19,9 @@ export const titleOf = (id: string): string => known.value[id]?.title ?? String(
 export const history = computed(() => ratings.value.map(({ id, rating }) => ({ item: itemOf(id), rating })));
 
 export const N_LISTED = 10;
+const N_REASONS = 3; // the first that speaks for the film is shown
 export const recommendRequest = computed<Request>(() =>
-  post("/recommend", { history: history.value, n: N_LISTED, n_reasons: 1 }),
+  post("/recommend", { history: history.value, n: N_LISTED, n_reasons: N_REASONS }),
 );
 export const activationsRequest = computed<Request>(() => post("/activations", { history: history.value }));
 

@@ -28,14 +28,14 @@ interface Props {
   children: (area: Area) => ComponentChildren;
 }
 
-const MARGIN = { top: 26, bottom: 40, left: 46 };
+const MARGIN = { top: 10, bottom: 26, left: 46 };
 const plain = (tick: number): string => String(Number(tick.toPrecision(6))).replace("-", "−");
 
 const decades = (scale: Scale): number[] => scale.ticks().filter((tick) => Number.isInteger(Number(Math.log10(tick).toFixed(6))));
 
 /** Axes and grid; the children draw inside. */
 export function Plot(props: Props) {
-  const { label, xTitle, yTitle, height = 260, logX = false, logY = false, right = 14, yTicks = 5, children } = props;
+  const { label, xTitle, yTitle, height = 260, logX = false, logY = false, right = 22, yTicks = 5, children } = props;
   const { xFormat = plain, yFormat = plain } = props;
   const place = useRef<HTMLDivElement>(null);
   const width = useWidth(place, 520);
@@ -44,6 +44,7 @@ export function Plot(props: Props) {
   const xTicks = logX ? decades(x) : x.ticks(Math.max(2, Math.floor(width / 90)));
   return (
     <div ref={place}>
+      <p class="axis-title">{yTitle}</p>
       <svg class="plot" viewBox={`0 0 ${width} ${height}`} width={width} height={height} role="img" aria-label={label}>
         {(logY ? decades(y) : y.ticks(yTicks)).map((tick) => (
           <g key={`y${tick}`} class="grid">
@@ -58,14 +59,9 @@ export function Plot(props: Props) {
             {xFormat(tick)}
           </text>
         ))}
-        <text x={2} y={12}>
-          {yTitle}
-        </text>
-        <text x={width - right} y={height - 4} text-anchor="end">
-          {xTitle}
-        </text>
         {children({ x, y, width, height: height - MARGIN.bottom })}
       </svg>
+      <p class="axis-title below">{xTitle}</p>
     </div>
   );
 }

@@ -4,7 +4,8 @@ export const MINUS = "−";
 export const signed = (x: number, digits: number): string =>
   `${x > 0 ? "+" : x < 0 ? MINUS : ""}${Math.abs(x).toFixed(digits)}`;
 export const points = (share: number): string => signed(100 * share, Math.abs(share) < 0.0995 ? 1 : 0);
-export const percent = (share: number): string => `${Math.round(100 * share)} %`;
+export const percent = (share: number): string => `${Math.round(100 * share)}\u00a0%`;
+export const counted = (n: number, what: string): string => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
 
 export function SignedBar({ value, most }: { value: number; most: number }) {
   const share = most > 0 ? Math.min(1, Math.abs(value) / most) : 0;

@@ -1,4 +1,5 @@
 import { useRef } from "preact/hooks";
+import { percent } from "./bars";
 
 export interface Vessel {
   unit: number;
@@ -6,8 +7,6 @@ export interface Vessel {
   mark?: number; // where it rests
   name: string;
 }
-
-const percent = (p: number): string => `${Math.round(100 * p)} %`;
 
 /** Hidden units as vessels that fill; one tab stop, arrows move inside. */
 export function Vessels(props: { label: string; units: Vessel[]; chosen?: number; onPick: (unit: number) => void }) {

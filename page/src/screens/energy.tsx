@@ -2,7 +2,7 @@ import { area, curveMonotoneX, line } from "d3-shape";
 import { scaleLinear } from "d3-scale";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { post } from "../api";
-import { percent } from "../parts/bars";
+import { counted, percent } from "../parts/bars";
 import { Copies } from "../parts/copies";
 import { Waiting, useMade } from "../parts/making";
 import { isStill, useOnScreen, useTicks, useWidth } from "../parts/motion";
@@ -136,7 +136,7 @@ function Landscape({ small: { machine, landscape, data } }: { small: Small }) {
   );
 }
 
-const said = (p: number): string => (p < 0.0001 ? "hardly any" : p < 0.01 ? `${(100 * p).toFixed(2)} %` : percent(p));
+const said = (p: number): string => (p < 0.0001 ? "hardly any" : p < 0.01 ? `${(100 * p).toFixed(2)}\u00a0%` : percent(p));
 
 interface TerrainProps {
   land: Terrain;
@@ -212,7 +212,7 @@ function Visits({ land, visits, exact }: { land: Terrain; visits: number[]; exac
         ))}
       </div>
       <p class="small soft">
-        Time in each valley: bars sampled in {total} sweeps, outline exact.{total > 0 && ` ${percent(apart)} apart.`}
+        Time in each valley: bars sampled in {counted(total, "sweep")}, outline exact.{total > 0 && ` ${percent(apart)} apart.`}
       </p>
     </div>
   );

@@ -222,7 +222,7 @@ function Network({ machine, state, clamp, onHold }: NetworkProps) {
             key={i}
             class="knob"
             role="button"
-            tabIndex={0}
+            tabindex={0}
             aria-label={`Pixel ${i + 1}, ${on ? "on" : "off"}${clamp[i] == null ? "" : ", held"}`}
             onClick={() => onHold(i)}
             onKeyDown={(event) => {

@@ -3,7 +3,7 @@ import { line } from "d3-shape";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ask, post } from "../api";
 import { Lines, Plot, type Series } from "../charts/plot";
-import { signed } from "../parts/bars";
+import { counted, signed } from "../parts/bars";
 import { Choice } from "../parts/choice";
 import { Copies } from "../parts/copies";
 import { Waiting, useMade } from "../parts/making";
@@ -89,10 +89,13 @@ function Beats({ small: { landscape, data, patterns } }: { small: Small }) {
   const [beat, setBeat] = useState(0);
   const [busy, setBusy] = useState(true);
   const [problem, setProblem] = useState("");
+  const ticket = useRef(0);
   const follow = (made: Promise<Lesson>, nextBeat: number) => {
     setBusy(true);
+    const mine = ++ticket.current;
     made.then(
       (next) => {
+        if (mine !== ticket.current) return; // something else was asked for meanwhile
         setLesson(next);
         setBeat(nextBeat);
         updates.value = next.update;
@@ -131,12 +134,13 @@ function Beats({ small: { landscape, data, patterns } }: { small: Small }) {
             options={Object.entries(RULES).map(([key, { name }]) => [key as Rule, name])}
             value={which}
             onChoose={(value) => {
+              setBusy(true);
               updates.value = 0;
               rule.value = value;
             }}
           />
           <p class="small soft score" role="status">
-            {lesson.update + (beat === 4 ? 1 : 0)} updates · log-likelihood <b>{signed(shown.log_likelihood ?? 0, 3)}</b>
+            {counted(lesson.update + (beat === 4 ? 1 : 0), "update")} · log-likelihood <b>{signed(shown.log_likelihood ?? 0, 3)}</b>
             {beat === 4 && lesson.round && (
               <> ({signed((shown.log_likelihood ?? 0) - (lesson.before.log_likelihood ?? 0), 3)})</>
             )}{" "}

@@ -2,7 +2,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ask, post } from "../api";
 import { Lines, Plot } from "../charts/plot";
 import { Trace } from "../charts/trace";
-import { signed } from "../parts/bars";
+import { counted, signed } from "../parts/bars";
 import { Choice } from "../parts/choice";
 import { Copies } from "../parts/copies";
 import { Waiting, useMade } from "../parts/making";
@@ -223,8 +223,8 @@ function Race({ restricted, whole, turns }: { restricted: RestrictedMachine; who
             <div class="row nowrap">
               <Picture state={physics.stateOf(one.s.slice(0, n))} side={3} label="Its picture now" />
               <p class="small">
-                A sweep takes <b>{turns[k]}</b> turns. After {one.turn.toLocaleString("en")} turns: <b>{one.pictures.toLocaleString("en")}</b> sweeps,
-                another bar or stripe <b>{one.changed}</b> times.
+                A sweep takes <b>{turns[k]}</b> turns. After {counted(one.turn, "turn")}: <b>{counted(one.pictures, "sweep")}</b>, another bar or
+                stripe <b>{counted(one.changed, "time")}</b>.
               </p>
             </div>
             <Trace values={one.energies} length={N_TRACED} label="Energy of the last turns, in nats" height={90} />

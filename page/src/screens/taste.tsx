@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { useAnswer } from "../parts/asking";
-import { MINUS, Share, percent, points } from "../parts/bars";
+import { MINUS, Share, counted, percent, points } from "../parts/bars";
 import { Copies } from "../parts/copies";
 import { useGlide } from "../parts/motion";
 import { Search } from "../parts/search";
@@ -152,14 +152,12 @@ function Asking({ levels, popular }: { levels: number[]; popular: Item[] }) {
         ))}
       </ul>
       <p class="note" role="status">
-        {counted(ratings.value.length, "rated")}
+        {counted(ratings.value.length, "film")} rated
         {notSeen.value.length > 0 && `, ${notSeen.value.length} not seen`}. On the stars, arrow keys rate; Delete takes a rating back.
       </p>
     </section>
   );
 }
-
-const counted = (n: number, what: string): string => `${n} film${n === 1 ? "" : "s"} ${what}`;
 
 function Title({ id }: { id: string }) {
   const { name, year } = split(titleOf(id), known.value[id]?.year ?? null);
@@ -222,7 +220,7 @@ function List({ model }: { model: ModelInfo | null }) {
 function Entry({ place, most }: { place: Place; most: number }) {
   const id = idOf(place.item_id);
   const { name, year } = split(place.title, place.year);
-  const [reason] = place.reasons;
+  const reason = place.reasons.find(({ contribution }) => contribution > 0) ?? place.reasons[0];
   return (
     <li data-key={id}>
       <span class="rank" aria-hidden="true">

@@ -102,6 +102,7 @@ function End({ title, films }: { title: string; films: UnitItem[] }) {
   return (
     <section class="card">
       <h3>{title}</h3>
+      {films.length === 0 && <p class="note">No film pulls this way.</p>}
       <table class="contributions">
         <tbody>
           {films.map((film) => (
@@ -142,8 +143,8 @@ function Dreaming({ j }: { j: number }) {
       {answer.problem && request && <p class="problem">{answer.problem}</p>}
       {found ? (
         <div class="cols two even">
-          <Dreamt title="Rising" films={found.rising} />
-          <Dreamt title="Falling" films={found.falling} />
+          <Dreamt title="Rising, in points" films={found.rising} />
+          <Dreamt title="Falling, in points" films={found.falling} />
         </div>
       ) : (
         <p class="note">Nothing is held. Hold the unit on or off: the other units stay as your ratings leave them, and the films tilt.</p>
@@ -157,6 +158,7 @@ function Dreamt({ title, films }: { title: string; films: DreamItem[] }) {
   return (
     <div>
       <h4>{title}</h4>
+      {films.length === 0 && <p class="note">None.</p>}
       <table class="contributions">
         <tbody>
           {films.map((film) => (
