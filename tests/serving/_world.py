@@ -69,8 +69,8 @@ def running(model: Path, store: str, *options: str) -> Iterator[Running]:
     program += ["--port", "0", "--no-open", "--rate-limit", "0", *options]
     process = subprocess.Popen(program, stderr=subprocess.PIPE, text=True, env={**os.environ, "NO_COLOR": "1"})
     lines: list[str] = []
+    assert process.stderr is not None
     try:
-        assert process.stderr is not None
         address = None
         for line in process.stderr:
             lines.append(line)
@@ -78,9 +78,13 @@ def running(model: Path, store: str, *options: str) -> Iterator[Running]:
                 address = found[0].rstrip("/")
                 break
         assert address, "".join(lines)
-        threading.Thread(target=lambda: lines.extend(process.stderr), daemon=True).start()
+        reader = threading.Thread(target=lambda: lines.extend(process.stderr), daemon=True)
+        reader.start()
         yield Running(process, address, lines)
-    finally:
-        if process.poll() is None:
-            process.terminate()
+        process.terminate()
         process.wait(SECONDS)
+        reader.join(SECONDS)
+    finally:
+        process.kill()
+        process.wait(SECONDS)
+        process.stderr.close()

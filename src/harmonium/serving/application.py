@@ -33,6 +33,7 @@ DESCRIPTION = (
 )
 REF = "#/components/schemas/Problem"
 FAULTS = {
+    400: "The request cannot be read.",
     401: "A key is needed, or the one given is not valid.",
     404: "There is no such thing.",
     409: "The model file cannot be used.",

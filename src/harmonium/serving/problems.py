@@ -30,6 +30,7 @@ KINDS: dict[type[HarmoniumError], tuple[str, int, str]] = {
     DataError: ("data", 422, "correct the value named"),
 }
 FIXES = {
+    400: "send the body as JSON in UTF-8",
     404: "see /docs for the addresses there are",
     405: "see /docs for the methods of this address",
     413: "send less at once",

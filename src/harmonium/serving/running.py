@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -44,7 +45,13 @@ def serve(settings: Settings, ready: Callable[[str], Any]) -> None:
             lifespan="on",
         )
         server = _Server(config, lambda: ready(address_of(listening)))
-        server.run(sockets=[listening])
+        # uvicorn raises the signal once more when it has stopped; being told to stop is no failure.
+        before = signal.signal(signal.SIGTERM, lambda *_: None)
+        try:
+            with contextlib.suppress(KeyboardInterrupt):
+                server.run(sockets=[listening])
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def listen(host: str, port: int) -> socket.socket:
