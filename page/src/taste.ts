@@ -86,6 +86,8 @@ export async function loadExamples(model: ModelInfo): Promise<Example[]> {
   const { levels } = model.scale;
   const [lowest, highest] = [levels[0]!, levels.at(-1)!];
   const titles = [...new Set(Object.values(EXAMPLES).flat(2))];
+  const [first] = (await ask<{ items: Item[] }>(get(`/items?q=${encodeURIComponent(titles[0]!)}&limit=1`))).items;
+  if (first?.title !== titles[0]) return [];
   const { predictions } = await ask<{ predictions: PredictedItem[] }>(post("/predict", { history: [], items: titles }));
   meet(predictions);
   const found = new Map(titles.map((title, place) => [title, predictions[place]!]));

@@ -5,19 +5,27 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+import polars
 import pytest
 
-from harmonium.data import Ratings, load, random_split
-from harmonium.evaluation.ratings import evaluate
+from harmonium.cli.recording import held_out, measured, record
+from harmonium.data import Scale, Titles, load, read_ratings
+from harmonium.estimators.rating_rbm import RatingRBM
 from harmonium.recommending.recommender import Recommender
 
 ROOT = Path(__file__).parents[2]
 N_EPOCHS = 3
-BINS = 20
+HELD_OUT = 0.1
+STRANGE = (
+    "<img src=x onerror=alert(1)>", "<script>alert(2)</script>", "\u202e<b>turned</b>", "{{7*7}} ${7*7}",
+    "\"'><svg/onload=alert(3)>", "Ω ≈ ç √ 影 🎬", "javascript:alert(4)", "a\u0301\u0301\u0301 & b",
+)  # fmt: skip
 START = 60  # seconds for the service to answer
 
 
@@ -46,59 +54,63 @@ def built(build_hook: ModuleType) -> Path:
     return build_hook.STATIC
 
 
-def record(recommender: Recommender, known: Ratings, asked: Ratings) -> dict[str, Any]:
-    """What a model file keeps of its training and of how good it is."""
-    events = [event.to_dict() for event in recommender.machine.history_]
-    edges = [k / BINS for k in range(BINS + 1)]
-    counts = [max(0, 40 - (k - 9) ** 2) for k in range(BINS)]
-    histogram = {"edges": edges, "counts": counts, "quantiles": [k / 100 for k in range(101)]}
-    return {
-        "events": events,
-        "seconds": 1.0,
-        "evaluation": {"protocol": "a tenth held out", **evaluate(recommender.machine, known, asked).to_dict()},
-        "free_energies": {
-            "n_users": sum(counts), "free_energy_per_rating": histogram, "surprise_per_rating": histogram,
-        },
-        "terms": "for tests",
-    }  # fmt: skip
-
-
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recommender of the bundled films."""
     films = load("movielens-small")
-    known, asked = random_split(films.ratings, 0.1, 0)
+    known, asked = held_out(films.ratings, HELD_OUT)
     assert films.titles is not None
-    recommender = Recommender.fit(known, films.titles, n_hidden=16, n_epochs=N_EPOCHS)
-    recommender.record = record(recommender, known, asked)
+    machine = RatingRBM(n_hidden=16, n_epochs=N_EPOCHS, random_state=0).fit(known)
+    kept = record(machine, known, measured(machine, known, asked), HELD_OUT, 1.0, terms=films.licence)
     path = tmp_path_factory.mktemp("page") / "films.harmonium"
-    recommender.save(path)
+    Recommender(machine, known.items, known.scale, films.titles, record=kept).save(path)
     return path
 
 
-@pytest.fixture(scope="session")
-def address(model_file: Path, built: Path) -> Iterator[str]:
-    """Address of a service that serves the page."""
+@contextmanager
+def serving(model: Path) -> Iterator[str]:
+    """Run a service of this model with the page, at the address it gives."""
     import uvicorn
     from threadpoolctl import threadpool_limits
 
     from harmonium.serving.application import create
     from harmonium.serving.settings import Settings
 
-    store = f"sqlite:///{model_file.parent / 'store.db'}"
-    app = create(Settings(model=model_file, store=store, rate_limit=0))
+    app = create(Settings(model=model, store=f"sqlite:///{model.with_suffix('.db')}", rate_limit=0))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
-    limits = threadpool_limits(1)  # small products are slow where BLAS shares them out on a busy machine
-    thread.start()
-    deadline = time.monotonic() + START
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert server.started, "the service did not start"
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(START)
-    limits.restore_original_limits()
+    with threadpool_limits(1):  # small products are slow where BLAS shares them out on a busy machine
+        thread.start()
+        deadline = time.monotonic() + START
+        while not server.started and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert server.started, "the service did not start"
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        server.should_exit = True
+        thread.join(START)
+
+
+@pytest.fixture(scope="session")
+def address(model_file: Path, built: Path) -> Iterator[str]:
+    """Address of a service of the bundled films."""
+    with serving(model_file) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def strange_address(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a service whose few items have no years, and titles that would do harm if they were taken for HTML."""
+    ids = [f"{k}'; drop table" for k in range(len(STRANGE))]
+    rng = np.random.default_rng(0)
+    rows = [(f"u{user}", item, float(rng.integers(1, 6))) for user in range(30) for item in ids if rng.random() < 0.7]
+    users, items, given = zip(*rows)
+    table = polars.DataFrame({"user": users, "item": items, "rating": given})
+    ratings = read_ratings(table, scale=Scale.stars())
+    titles = Titles.from_rows(ids, STRANGE, [STRANGE[:2]] * len(ids)).aligned_to(ratings.items)
+    path = tmp_path_factory.mktemp("strange") / "strange.harmonium"
+    Recommender.fit(ratings, titles, n_hidden=4, n_epochs=1).save(path)
+    with serving(path) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
