@@ -1,5 +1,7 @@
 """harmonium retrain."""
 
+import hashlib
+import json
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -58,9 +60,8 @@ def retrain(
     check_folder(place)
     old = Recommender.load(model)
     stored = list(Store(opened(store)).everything())
-    latest = max((at for *_, at in stored), default=0)
-    seen = (old.record or {}).get("store", {"n_ratings": 0, "latest": 0})
-    if not force and (len(stored), latest) == (seen["n_ratings"], seen["latest"]):
+    digest = digest_of(stored)
+    if not force and digest == (old.record or {}).get("store", digest_of([])):
         narrate("the store holds no ratings that this model has not learned from; --force learns all the same")
         _report(as_json, model, None, 0, time.monotonic() - began)
         return
@@ -71,10 +72,21 @@ def retrain(
     learn(estimator, known, quiet)
     found, seconds = measured(estimator, known, asked), time.monotonic() - began
     kept = record(estimator, known, found, hold_out, seconds, source=dataset.name, terms=dataset.licence)
-    kept["store"] = {"n_ratings": len(stored), "latest": latest}
+    kept["store"] = digest
     titles = old.titles if dataset.titles is None else dataset.titles.aligned_to(ratings.items)
     Recommender(estimator, ratings.items, ratings.scale, titles, old.like, kept).save(place)
     _report(as_json, place, ratings, len(stored), time.monotonic() - began)
+
+
+def digest_of(stored: list[Row]) -> str:
+    """Hexadecimal SHA-256 of stored ratings; the same ratings have the same, whenever they were given.
+
+    Parameters
+    ----------
+    stored : list of (user id, item id, rating or None, seconds since 1970)
+    """
+    rows = sorted(json.dumps(row[:3]) for row in stored)
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
 def with_stored(ratings: Ratings, stored: list[Row], old: Recommender) -> Ratings:

@@ -125,7 +125,7 @@ class LikingTables:
             np.log(np.maximum(x, TINY, out=x), out=x)
         return self._liked(x, who.n_rated)
 
-    def probabilities(self, people: Sequence[Person]) -> list[Floats]:
+    def probabilities(self, people: Sequence[Person]) -> Floats:
         """The same for several people at once, compiled: one pass over the weights.
 
         Parameters
@@ -150,7 +150,7 @@ class LikingTables:
         out = np.empty((len(people), model.n_items), np.float32)
         cpu_liking.liking(
             0, model.n_items, self._users_part(people), self._items_part(people), (*weights, level_bias),
-            _frozen(self.log_evidence), self.first_liked, out,
+            *_frozen(self.log_evidence), self.first_liked, out,
         )  # fmt: skip
         return out
 
@@ -210,12 +210,12 @@ class LikingTables:
         return of_person + np.float32(weights[2]) * self.log_evidence
 
 
-def _frozen(*arrays: Floats) -> Any:
-    """Read-only float32 views, one or several: one compiled version serves all models."""
+def _frozen(*arrays: Floats) -> tuple[Floats, ...]:
+    """Read-only float32 views: one compiled version serves all models."""
     views = tuple(np.ascontiguousarray(array, np.float32).view() for array in arrays)
     for view in views:
         view.flags.writeable = False
-    return views if len(views) > 1 else views[0]
+    return views
 
 
 def _free(rbm: LevelRBM) -> slice:
