@@ -15,7 +15,10 @@ app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 @app.callback()
 def keys() -> None:
-    """Make, list and revoke the API keys of a service. Only digests are kept."""
+    """Make, list and revoke the API keys of a service.
+
+    Only digests are kept.
+    """
 
 
 @app.command(epilog="Example: harmonium keys create shop")
@@ -46,11 +49,16 @@ def list_keys(store: StoreUrl = None, as_json: Json = False) -> None:
 
 @app.command()
 def revoke(
-    key_id: Annotated[str, typer.Argument(metavar="ID", help="From harmonium keys list.")], store: StoreUrl = None
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="From harmonium keys list.")],
+    store: StoreUrl = None,
+    as_json: Json = False,
 ) -> None:
     """Make a key invalid; a running service heeds it within seconds."""
     _ring(store).revoke(key_id)
-    narrator(False)(f"{key_id} is revoked")
+    if as_json:
+        print_json({"key_id": key_id, "revoked": True})
+    else:
+        narrator(False)(f"{key_id} is revoked")
 
 
 def _ring(store: str | None) -> Any:

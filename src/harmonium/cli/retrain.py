@@ -48,9 +48,10 @@ def retrain(
     quiet: Quiet = False,
     **options: Any,
 ) -> None:
-    """Learn from a model's own ratings and those that a service has stored, and put the new model in place.
+    """Learn from the ratings that a service has stored, and put the new model in place.
 
-    Settings are those of the model. A user of both is one user, and what the store holds goes before. The new model
+    It learns from them together with the model's own ratings; a user of both is one user, and what the store holds goes
+    before. Settings are those of the model. The new model
     appears whole or not at all; a service that runs goes over to it. The old one stays until then.
     """
     needs_serving()

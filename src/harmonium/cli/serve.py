@@ -1,5 +1,6 @@
 """harmonium serve."""
 
+import json
 import sys
 import webbrowser
 from pathlib import Path
@@ -9,6 +10,7 @@ import typer
 
 from harmonium.cli.console import narrator
 from harmonium.cli.opening import STORE_VARIABLE, can_open_browser, default_model, needs_serving, ready_folder
+from harmonium.cli.options import Json
 from harmonium.cli.storing import store_url
 from harmonium.errors import DataError
 
@@ -50,26 +52,34 @@ def serve(
     open_browser: Annotated[
         bool, typer.Option("--open/--no-open", help="Open the page in a browser, if there is a terminal.")
     ] = True,
+    as_json: Json = False,
 ) -> None:
-    """Answer over HTTP: a page at /, the API's documentation at /docs. Ctrl-C ends it.
+    """Answer over HTTP, with a page on which one sees the machine think.
 
-    When another model file takes the place of this one, the service goes over to it without dropping a request.
+    The page is at /, the API's documentation at /docs. Ctrl-C ends it; --json prints the address once it answers. When
+    another model file takes the place of this one, the service goes over to it without dropping a request.
     """
     run(
-        open_browser=open_browser, model=model, host=host, port=port, store=store, reading=reading,
+        open_browser=open_browser, as_json=as_json, model=model, host=host, port=port, store=store, reading=reading,
         rate_limit=rate_limit, burst=burst, max_body=max_body, workers=workers, log_format=log_format,
         log_requests=log_requests, page=page,
     )  # fmt: skip
 
 
-def run(model: Path | None = None, store: str | None = None, open_browser: bool = True, **settings: Any) -> None:
+def run(
+    model: Path | None = None,
+    store: str | None = None,
+    open_browser: bool = True,
+    as_json: bool = False,
+    **settings: Any,
+) -> None:
     """Serve until told to stop.
 
     Parameters
     ----------
     model : Path, optional
     store : str, optional
-    open_browser : bool
+    open_browser, as_json : bool
     **settings
         Of `harmonium.serving.settings.Settings`.
     """
@@ -82,10 +92,15 @@ def run(model: Path | None = None, store: str | None = None, open_browser: bool 
     from harmonium.serving.settings import Settings
 
     looked_at = open_browser and sys.stdin.isatty() and sys.stdout.isatty() and can_open_browser()
-    serve_until_told(
-        Settings(model=model.resolve(), store=store_url(store), **settings),
-        lambda address: (narrator(False)(f"{address}  (Ctrl-C ends it)"), looked_at and webbrowser.open(address)),
-    )
+
+    def ready(address: str) -> None:
+        narrator(False)(f"{address}  (Ctrl-C ends it)")
+        if as_json:
+            print(json.dumps({"address": address}), flush=True)
+        if looked_at:
+            webbrowser.open(address)
+
+    serve_until_told(Settings(model=model.resolve(), store=store_url(store), **settings), ready)
 
 
 def bundled_model() -> Path:

@@ -20,7 +20,7 @@ _LARGEST_LOG = f32(3.0)  # as in `harmonium.models.rating_model`, which lies abo
 @inlined
 def log(x):
     """log in float32 of normal positive numbers to about 2 ulp, without a call. Cephes' polynomial (Moshier 1989)."""
-    bits = bits_from_float(x)
+    bits = bits_from_float(x)  # pyright: ignore[reportCallIssue]
     e = f32(((bits >> np.int32(23)) & np.int32(255)) - np.int32(126))
     m = float_from_bits((bits & np.int32(0x007FFFFF)) | np.int32(0x3F000000))  # in [.5, 1)
     low = m < _HALF_ROOT

@@ -14,7 +14,7 @@ from harmonium.errors import DataError, SettingError
 
 BUSY_MS = 30_000  # that SQLite waits for another process's write
 POOL = 20  # connections to PostgreSQL, and as many more in a rush
-MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parent / "_migrations"
 TRIES = 5  # at a write that met another one
 UNDONE = ("40001", "40P01")  # SQL states: could not serialise, deadlock
 WRITES = {"harmonium_writes": True}
