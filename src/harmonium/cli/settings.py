@@ -56,6 +56,17 @@ def setting_options(**defaults: Any) -> list[inspect.Parameter]:
     return options
 
 
+def defaults(**changed: Any) -> dict[str, Any]:
+    """The values of `setting_options` where none is given.
+
+    Parameters
+    ----------
+    **changed
+        As for `setting_options`.
+    """
+    return {parameter.name: parameter.default for parameter in setting_options(**changed)}
+
+
 def machine(settings: dict[str, Any]) -> RatingRBM:
     """The estimator with these settings.
 

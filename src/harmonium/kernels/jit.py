@@ -62,6 +62,16 @@ def float_from_bits(typingctx: Any, bits: Any) -> Any:
 
 
 @intrinsic
+def bits_from_float(typingctx: Any, x: Any) -> Any:
+    """Reinterpret a float32 as an int32 (no conversion)."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.IntType(32))
+
+    return types.int32(types.float32), codegen
+
+
+@intrinsic
 def prefetch(typingctx: Any, address: Any) -> Any:
     """Ask for the cache line at an address (int64) to be brought into the second-level cache."""
 

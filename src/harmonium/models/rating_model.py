@@ -196,8 +196,8 @@ def person(model: RatingModel, item: Ints, level: npt.NDArray[np.uint8]) -> Pers
     return Person(hidden, unit, int((level != UNRATED).sum()))
 
 
-def history_hidden(rbm: LevelRBM, item: Ints, level: npt.NDArray[np.uint8]) -> Floats:
-    """Hidden means (n_hidden,) of one case, given its entries' units (n,) and level codes (n,)."""
+def history_field(rbm: LevelRBM, item: Ints, level: npt.NDArray[np.uint8]) -> Floats:
+    """Hidden fields (n_hidden,) of one case, given its entries' units (n,) and level codes (n,)."""
     rated = level != UNRATED
     if not rated.all() and not rbm.conditional:
         raise DataError("items seen but not rated need a constant level feature; leave them out of the history")
@@ -205,7 +205,12 @@ def history_hidden(rbm: LevelRBM, item: Ints, level: npt.NDArray[np.uint8]) -> F
     features[rated] = rbm.phi[level[rated]]
     features[~rated, 0] = 1
     field = rbm.c + sum(features[:, f] @ rbm.W[f, item] for f in range(rbm.phi.shape[1]))
-    return bernoulli.mean(field.astype(np.float32))
+    return field.astype(np.float32)
+
+
+def history_hidden(rbm: LevelRBM, item: Ints, level: npt.NDArray[np.uint8]) -> Floats:
+    """Hidden means (n_hidden,) of one case; see `history_field`."""
+    return bernoulli.mean(history_field(rbm, item, level))
 
 
 def person_probabilities(model: RatingModel, who: Person, item: Ints | None = None) -> Floats:

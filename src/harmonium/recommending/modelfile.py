@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import asdict
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from harmonium import storage
 from harmonium._version import __version__
@@ -22,6 +22,7 @@ class Parts(NamedTuple):
     scale: Scale
     titles: Titles | None
     like: float
+    record: dict[str, Any] | None
 
 
 def write(path: str | os.PathLike[str], parts: Parts) -> None:
@@ -44,6 +45,7 @@ def write(path: str | os.PathLike[str], parts: Parts) -> None:
         "scale": asdict(parts.scale),
         "like": parts.like,
         "has_titles": parts.titles is not None,
+        "record": parts.record,
     }
     arrays = storage.prefixed("model.", model_arrays) | storage.prefixed("items.", parts.items.to_arrays())
     if parts.titles is not None:
@@ -70,6 +72,6 @@ def read(path: str | os.PathLike[str]) -> Parts:
         model = rating_file.from_parts(header["model"], storage.under("model.", arrays))
         names = header["scale"]["names"]
         scale = Scale(**header["scale"] | {"names": names and tuple(names)})
-        return Parts(model, items, scale, titles, header["like"])
+        return Parts(model, items, scale, titles, header["like"], header.get("record"))
     except (HarmoniumError, KeyError, TypeError) as error:
         raise ModelFileError(f"{path}: is incomplete or damaged ({error})") from error

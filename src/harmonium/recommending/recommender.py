@@ -54,6 +54,8 @@ class Recommender:
     like : float, optional
         Ratings of at least this count as liking. When not given, the lowest level at least three quarters of the way
         from the lowest rating to the highest: 4 of 1 to 5 and of 0.5 to 5.
+    record : dict, optional
+        How it was trained and evaluated, as plain values; kept in its file.
 
     Raises
     ------
@@ -70,7 +72,13 @@ class Recommender:
     """
 
     def __init__(
-        self, model: RatingRBM, items: Vocabulary, scale: Scale, titles: Titles | None = None, like: float | None = None
+        self,
+        model: RatingRBM,
+        items: Vocabulary,
+        scale: Scale,
+        titles: Titles | None = None,
+        like: float | None = None,
+        record: dict[str, Any] | None = None,
     ):
         if model.model_ is None:
             raise NotFittedError("this RatingRBM is not fitted yet; call fit(ratings) first")
@@ -83,6 +91,7 @@ class Recommender:
         if titles is not None and titles.ids != items:
             titles = titles.aligned_to(items)
         self.machine, self.items, self.scale, self.titles = model, items, scale, titles
+        self.record = record
         self.like = default_like(scale) if like is None else like
         first_liked = first_liked_level(scale, self.like)
         self._catalogue = Catalogue(items, titles, self._model.n_item_ratings)
@@ -442,7 +451,9 @@ class Recommender:
         ModelFileError
             The folder cannot be written to.
         """
-        modelfile.write(path, modelfile.Parts(self.machine, self.items, self.scale, self.titles, self.like))
+        modelfile.write(
+            path, modelfile.Parts(self.machine, self.items, self.scale, self.titles, self.like, self.record)
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Recommender":
