@@ -3,7 +3,8 @@
 import numpy as np
 
 from harmonium.kernels import cpu_rows as rows
-from harmonium.kernels.jit import over_rows
+from harmonium.kernels.cpu_couplings import gibbs_sweep as gibbs_sweep
+from harmonium.kernels.jit import frozen, over_rows
 from harmonium.kernels.records import Layout, Machine, Moments, Phase, Schedule, Step
 
 UNIT_COST = 8  # an optimiser step of one unit costs as much as this many entries
@@ -12,7 +13,7 @@ UNIT_COST = 8  # an optimiser step of one unit costs as much as this many entrie
 def hidden_fields(indptr, visible, level, phi, conditional, W, c):
     """Hidden fields of every case; see `reference.hidden_fields`."""
     out = np.empty((len(indptr) - 1, len(c)), np.float32)
-    arrays = _frozen(indptr, visible, level, phi), _frozen(W, c)
+    arrays = frozen(indptr, visible, level, phi), frozen(W, c)
     over_rows(rows.hidden_fields, indptr, *arrays[0], conditional, *arrays[1], out)
     return out
 
@@ -20,7 +21,7 @@ def hidden_fields(indptr, visible, level, phi, conditional, W, c):
 def entry_probabilities(indptr, visible, h, W, b, phi, conditional):
     """Level probabilities of every entry; see `reference.entry_probabilities`."""
     out = np.empty((len(visible), b.shape[1]), np.float32)
-    arrays = _frozen(indptr, visible, h, W, b, phi)
+    arrays = frozen(indptr, visible, h, W, b, phi)
     over_rows(rows.entry_probabilities, indptr, *arrays, conditional, out)
     return out
 
@@ -66,11 +67,3 @@ def _cost(cases, layout: Layout):
     cost = np.zeros(len(cases) + 1, np.int64)
     np.cumsum(layout.indptr[cases + 1] - layout.indptr[cases], out=cost[1:])
     return cost
-
-
-def _frozen(*arrays):
-    """Read-only views: one compiled version serves fitted models and models under training alike."""
-    views = tuple(array.view() for array in arrays)
-    for view in views:
-        view.flags.writeable = False
-    return views

@@ -138,6 +138,14 @@ def over_rows(kernel: Callable[..., Any], cost: np.ndarray, *args: Any) -> None:
         other.result()
 
 
+def frozen(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Read-only views: one compiled version serves fitted models and models under training alike."""
+    views = tuple(array.view() for array in arrays)
+    for view in views:
+        view.flags.writeable = False
+    return views
+
+
 def _threads() -> ThreadPoolExecutor:
     global _pool
     with _pool_lock:

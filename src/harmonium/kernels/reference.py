@@ -11,6 +11,7 @@ import numpy as np
 from harmonium.conventions import UNRATED
 from harmonium.kernels.constants import ADAGRAD, ADAM
 from harmonium.kernels.records import Layout, Machine, Moments, Phase, Schedule, Step
+from harmonium.kernels.reference_couplings import gibbs_sweep as gibbs_sweep
 from harmonium.randomness import uniforms
 from harmonium.units import bernoulli, levels
 
