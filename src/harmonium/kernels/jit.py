@@ -57,6 +57,16 @@ def float_from_bits(typingctx: Any, bits: Any) -> Any:
 
 
 @intrinsic
+def double_from_bits(typingctx: Any, bits: Any) -> Any:
+    """Reinterpret an int64 as a float64 (no conversion)."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.DoubleType())
+
+    return types.float64(types.int64), codegen
+
+
+@intrinsic
 def prefetch(typingctx: Any, address: Any) -> Any:
     """Ask for the cache line at an address (int64) to be brought into the second-level cache."""
 

@@ -15,6 +15,7 @@ from scipy.special import logsumexp as _logsumexp
 from harmonium.errors import SettingError
 from harmonium.models import boltzmann
 from harmonium.models.boltzmann import Boltzmann, Floats, Ints
+from harmonium.randomness import fine_uniforms, uniforms
 
 MOST_UNITS = 26  # 2^26 states take about a second
 MOST_HIDDEN = 20  # enumerated anew for every clamped row
@@ -164,6 +165,37 @@ def log_likelihood(bm: Boltzmann, v: Floats) -> Floats:
         In nats.
     """
     return -free_energy(bm, v) - log_partition(bm)
+
+
+def completed(bm: Boltzmann, v: Floats, key: np.uint64) -> Floats:
+    """Whole states of visible rows, the hidden units drawn from their exact conditional.
+
+    Parameters
+    ----------
+    bm : Boltzmann
+        With at most 20 hidden units, or any number that are not tied to each other.
+    v : floats, (batch, n_visible)
+    key : uint64
+        Decides, with the row's number, what is drawn.
+
+    Returns
+    -------
+    float64 array, (batch, n_units)
+    """
+    x, rows, (low, high) = _given(bm, v)[1], np.arange(len(v)), bm.alphabet
+    out = np.empty((len(v), bm.n_units))
+    out[:, bm.visible] = v
+    if _independent(bm):
+        p_high = (boltzmann.mean(bm, x) - low) / (high - low)
+        out[:, bm.hidden] = np.where(uniforms(key, rows[:, None], bm.hidden) < p_high, high, low)
+        return out
+    h, inner = _hidden_states(bm)
+    u, step = fine_uniforms(key, rows, 0), max(1, BLOCK // len(h))
+    for k in range(0, len(v), step):
+        log_p = inner + x[k : k + step] @ h.T
+        below = np.cumsum(np.exp(log_p - logsumexp(log_p, axis=1)[:, None]), axis=1)[:, :-1]
+        out[k : k + step, bm.hidden] = h[(u[k : k + step, None] >= below).sum(axis=1)]
+    return out
 
 
 def clamped_moments(bm: Boltzmann, v: Floats, weight: Floats | None = None) -> Moments:

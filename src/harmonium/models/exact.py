@@ -38,7 +38,7 @@ def log_partition(rbm: RBM) -> float:
         Neither layer can be listed.
     """
     rbm = in_float64(rbm)
-    if _both_gaussian(rbm):
+    if both_gaussian(rbm):
         return _gaussian_joint(rbm)[0]
     listed = listed_layer(rbm)
     blocks = (-_free_energy(rbm, listed, s) for s in blocks_of(getattr(rbm, listed)))
@@ -73,7 +73,7 @@ def expectations(rbm: RBM) -> dict[str, Floats]:
         By the names and of the shapes of `models.rbm.arrays`.
     """
     rbm = in_float64(rbm)
-    if _both_gaussian(rbm):
+    if both_gaussian(rbm):
         return _gaussian_averages(rbm)
     listed = listed_layer(rbm)
     average = rbms.statistics if listed == "visible" else rbms.hidden_statistics
@@ -98,7 +98,7 @@ def listed_layer(rbm: RBM) -> str:
     SettingError
         Neither layer can be listed.
     """
-    sizes = {name: _size(getattr(rbm, name)) for name in ("hidden", "visible")}
+    sizes = {name: size_of(getattr(rbm, name)) for name in ("hidden", "visible")}
     name = min(sizes, key=lambda key: sizes[key])
     if sizes[name] > MOST_STATES:
         raise SettingError(
@@ -134,7 +134,13 @@ def in_float64(rbm: RBM) -> RBM:
     return rbms.with_arrays(rbm, {name: a.astype(np.float64) for name, a in rbms.arrays(rbm).items()})
 
 
-def _size(layer: Layer) -> float:
+def size_of(layer: Layer) -> float:
+    """Number of states of a layer, infinite where they cannot be counted.
+
+    Parameters
+    ----------
+    layer : Layer
+    """
     unknown = layer.kind == "multinomial" and layer.settings()["n_draws"] is None
     return layer.n_configurations if layer.bounded and not unknown else np.inf
 
@@ -147,7 +153,13 @@ def _free_energy(rbm: RBM, listed: str, states: Floats) -> Floats:
     return rbms.free_energy(rbm, states) if listed == "visible" else rbms.hidden_free_energy(rbm, states)
 
 
-def _both_gaussian(rbm: RBM) -> bool:
+def both_gaussian(rbm: RBM) -> bool:
+    """Whether the joint distribution is one normal law, which needs no sum.
+
+    Parameters
+    ----------
+    rbm : RBM
+    """
     return rbm.visible.kind == rbm.hidden.kind == "gaussian"
 
 
