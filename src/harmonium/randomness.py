@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-Seed: TypeAlias = "int | np.random.Generator | np.random.SeedSequence | None"
+Seed: TypeAlias = "int | np.integer | np.random.Generator | np.random.SeedSequence | None"
 
 GOLDEN = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: successive counters land far apart (Steele et al. 2014, SplitMix)
 MIX_1 = 0xBF58476D1CE4E5B9  # the two multipliers of SplitMix64's finaliser

@@ -56,11 +56,13 @@ def sample(x: Floats, u: Floats, n: Floats) -> Floats:
     """
     edges = np.cumsum(levels.mean(x.astype(np.float64)), axis=1)
     edges[:, -1] = 1  # whatever the rounding: the last column takes what is left
-    out = np.zeros(x.shape, x.dtype)
-    for row, (edge, size) in enumerate(zip(edges, np.asarray(n).astype(np.int64))):
-        column = np.searchsorted(edge, u[row, :size], side="right")
-        out[row] = np.bincount(np.minimum(column, x.shape[1] - 1), minlength=x.shape[1])
-    return out
+    size = np.asarray(n).astype(np.int64)
+    row = np.repeat(np.arange(len(x)), size)
+    used = u[np.arange(u.shape[1]) < size[:, None]]
+    start = np.arange(len(x))[:, None]  # rows one after the other: the edges of row r lie between r and r + 1
+    cell = np.searchsorted((edges + start).ravel(), used + row, side="right")
+    cell = np.clip(cell, row * x.shape[1], (row + 1) * x.shape[1] - 1)
+    return np.bincount(cell, minlength=x.size).reshape(x.shape).astype(x.dtype)
 
 
 def log_count(v: Floats) -> Floats:
