@@ -43,9 +43,7 @@ def pseudo_log_likelihood(model: RBM | Boltzmann, v: Floats) -> npt.NDArray[np.f
     """
     if isinstance(model, Boltzmann):
         if len(model.hidden):
-            raise SettingError(
-                f"pseudo-likelihood: the machine has {len(model.hidden)} hidden units; it must have none"
-            )
+            raise SettingError(f"pseudo-likelihood: there are {len(model.hidden)} hidden units; there must be none")
         s = np.empty((len(v), model.n_units))
         s[:, model.visible] = v
         x = boltzmann.fields(model, s)
