@@ -16,11 +16,13 @@ from .data import (
     time_split,
 )
 from .errors import HarmoniumError
+from .estimators.boltzmann_machine import BoltzmannMachine
 from .estimators.rating_rbm import RatingRBM
 from .evaluation.ratings import evaluate
 from .recommending.recommender import Recommender
 
 __all__ = [
+    "BoltzmannMachine",
     "HarmoniumError",
     "RatingRBM",
     "Ratings",

@@ -290,6 +290,16 @@ def _blocks(bm: Boltzmann) -> Iterator[tuple[slice, Floats]]:
         yield rows, first[rows] @ across + low[rows, None] + high
 
 
+def check_enumerable(bm: Boltzmann) -> None:
+    """Raise SettingError, naming the way out, unless all states of a machine can be listed.
+
+    Parameters
+    ----------
+    bm : Boltzmann
+    """
+    _check_size(bm.n_units, MOST_UNITS, "units")
+
+
 def _check_size(n: int, most: int, what: str) -> None:
     if n > most:
         raise SettingError(
