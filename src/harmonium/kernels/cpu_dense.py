@@ -13,11 +13,18 @@ _NOTHING = np.empty((0, 0), np.float32)
 
 
 def draw_binary(
-    x: Array, bias: Array, key: np.uint64, chain: Array, low: float, mean: Array | None, state: Array | None
+    x: Array,
+    bias: Array,
+    key: np.uint64,
+    chain: Array,
+    low: float,
+    mean: Array | None,
+    state: Array | None,
+    scale: float = 1.0,
 ) -> None:
     """Means and draws of binary units; see `reference_dense.draw_binary`."""
     mean, state = (_NOTHING if a is None else a for a in (mean, state))
-    args = (*frozen(x, bias), key, *frozen(chain), f32(low), mean, state)
+    args = (*frozen(x, bias), key, *frozen(chain), f32(low), mean, state, f32(scale))
     if x.size < SMALL:
         _binary_rows(0, len(x), *args)
     else:
@@ -50,7 +57,7 @@ def _ascend(start, stop, w, g, first, second, rule):
 
 
 @compiled
-def _binary_rows(start, stop, x, bias, key, chain, low, mean, state):
+def _binary_rows(start, stop, x, bias, key, chain, low, mean, state, scale):
     keep_mean, keep_state = mean.shape[0] > 0, state.shape[0] > 0
     one = f32(1)
     span = one - low
@@ -59,6 +66,6 @@ def _binary_rows(start, stop, x, bias, key, chain, low, mean, state):
         for j in range(row.shape[0]):
             p = one / (one + exp(-(row[j] + bias[j]) * span))
             if keep_mean:
-                mean[i, j] = p * span + low
+                mean[i, j] = (p * span + low) * scale
             if keep_state:
                 state[i, j] = one if uniform(key, case, j) < p else low

@@ -13,7 +13,14 @@ Array = npt.NDArray
 
 
 def draw_binary(
-    x: Array, bias: Array, key: np.uint64, chain: Array, low: float, mean: Array | None, state: Array | None
+    x: Array,
+    bias: Array,
+    key: np.uint64,
+    chain: Array,
+    low: float,
+    mean: Array | None,
+    state: Array | None,
+    scale: float = 1.0,
 ) -> None:
     """Means and draws of units that are `low` or 1, from their fields without the bias.
 
@@ -28,11 +35,13 @@ def draw_binary(
         0 for Bernoulli units, -1 for spins.
     mean, state : float32 array, (batch, width), or None
         Where means and draws go; None leaves them out.
+    scale : float
+        What the means are multiplied with.
     """
     span = np.float32(1 - low)
     p = bernoulli.mean(((x + bias) * span).astype(np.float32))
     if mean is not None:
-        mean[...] = p * span + np.float32(low)
+        mean[...] = (p * span + np.float32(low)) * np.float32(scale)
     if state is not None:
         u = uniforms(key, chain[:, None], np.arange(x.shape[1]))
         state[...] = np.where(u < p, np.float32(1), np.float32(low))
