@@ -370,12 +370,14 @@ def _update(
     edges, centre = state.edges, state.centre
     w, b = edges.of(state.bm.J), state.bm.b.copy()
     g_w = _pairs(data - centre, edges) - _pairs(model - centre, edges) - learning.weight_decay * w
-    g_b = data.mean(axis=0) - model.mean(axis=0) - _times(edges, g_w, centre)
+    g_b = data.mean(axis=0) - model.mean(axis=0)
+    before = w.copy()
     state.n_updates += 1
     rule = _rule(learning.learning_rate * min(1.0, 2 * (1 - progress)), state.n_updates)
     for name, array, gradient in (("w", w, g_w), ("b", b, g_b)):
         first, second = (state.moments.setdefault(f"{name}{k}", np.zeros_like(array)) for k in (1, 2))
         ascend(array, gradient, first, second, rule)
+    b -= _times(edges, w - before, centre)  # Adam's step is of centred units; their biases turn back after it
     state.bm = replace(state.bm, J=edges.couplings(w), b=b)
     return n_sweeps, settled
 
