@@ -75,8 +75,9 @@ class Bracket:
         return ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the bracket as plain values, with its gap and its warning."""
-        return asdict(self) | {"gap": self.gap, "warning": self.warning}
+        """Return the bracket as plain values, with its gap and its warning; None for what an exact one lacks."""
+        size = None if self.exact else self.effective_size
+        return asdict(self) | {"effective_size": size, "gap": self.gap, "warning": self.warning}
 
 
 def log_partition(model: RBM | Boltzmann) -> float:
