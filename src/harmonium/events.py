@@ -179,24 +179,3 @@ class BoltzmannEpoch(Event):
     objective: float | None
     n_sweeps: int
     settled: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Measured(Event):
-    """Something was measured on a model under training.
-
-    Parameters
-    ----------
-    what : str
-        "log_z", "free_energies", "mixing", "pseudo_likelihood", "reconstruction".
-    epoch : int
-    values : dict of str to float or None
-    warning : str
-        A plain sentence where the figures call for one; empty otherwise.
-    """
-
-    kind: ClassVar[str] = "measured"
-    what: str
-    epoch: int
-    values: dict[str, float | None]
-    warning: str = ""
