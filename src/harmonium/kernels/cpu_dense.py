@@ -4,7 +4,7 @@ import numpy as np
 
 from harmonium.kernels.constants import ADAGRAD, ADAM
 from harmonium.kernels.cpu_rows import exp, uniform
-from harmonium.kernels.jit import compiled, frozen, over_rows
+from harmonium.kernels.jit import compiled, over_rows
 from harmonium.kernels.reference_dense import Array, Rule
 
 f32 = np.float32
@@ -24,7 +24,7 @@ def draw_binary(
 ) -> None:
     """Means and draws of binary units; see `reference_dense.draw_binary`."""
     mean, state = (_NOTHING if a is None else a for a in (mean, state))
-    args = (*frozen(x, bias), key, *frozen(chain), f32(low), mean, state, f32(scale))
+    args = (x, bias, key, chain, f32(low), mean, state, f32(scale))
     if x.size < SMALL:
         _binary_rows(0, len(x), *args)
     else:

@@ -13,7 +13,7 @@ from harmonium.randomness import key_of
 from harmonium.sampling import gibbs, tempering
 from harmonium.training.dense import workspace as ws
 from harmonium.training.dense.settings import DenseLearning
-from harmonium.training.dense.state import State
+from harmonium.training.dense.state import State, nearest
 from harmonium.training.dense.workspace import Workspace
 from harmonium.units.layer import Floats
 
@@ -130,26 +130,23 @@ def _fast(state: State, learning: DenseLearning, work: Workspace) -> Fantasies:
 
 def _tempered(state: State, learning: DenseLearning, work: Workspace) -> Fantasies:
     """Fantasies are the replicas at beta = 1, after the exchanges."""
-    k = len(state.betas)
-    n = len(state.v) // k
-    ladder = tempering.State(
-        state.betas, state.v.reshape(n, k, -1), state.h.reshape(n, k, -1), np.arange(n), bool(state.n_updates % 2)
-    )
+    n, odd = len(state.v), bool(state.n_updates % 2)
+    ladder = tempering.State(state.betas, state.replica_v, state.replica_h, np.arange(n), odd)
     ladder, info = tempering.step(state.view(), ladder, state.key(2), learning.n_steps)
-    state.v[...], state.h[...] = ladder.v.reshape(n * k, -1), ladder.h.reshape(n * k, -1)
+    state.replica_v, state.replica_h, state.v, state.h = ladder.v, ladder.h, info.v, ladder.h[:, 0]
     np.copyto(work.V[:n], info.v)
     return Fantasies(n, learning.n_steps, np.asarray(info.x_h, np.float32))
 
 
 def _full(state: State, v: Floats, learning: DenseLearning, work: Workspace) -> Fantasies:
     """The full chain: one half begins at data, the other at noise, until their mean free energies agree."""
-    rbm, n = state.view(), work.n_chains
+    rbm, n, v = state.view(), work.n_chains, nearest(state.visible, v)
     noise = gibbs.init(rbm, n - n // 2, state.key(3)).v if state.visible.total(v) is None else v
     first = np.concatenate((v[np.arange(n // 2) % len(v)], noise[np.arange(n - n // 2) % len(noise)]))
     chains, done, stretch = gibbs.init(rbm, rng=state.key(4), v=first), 0, FIRST_STRETCH
     info = gibbs.Info(first, first)
-    while done < learning.n_steps:
-        stretch = min(stretch, learning.n_steps - done)
+    while done < learning.longest_chain:
+        stretch = min(stretch, learning.longest_chain - done)
         chains, info = gibbs.step(rbm, chains, key_of(int(state.key(5)), done), stretch)
         done, stretch = done + stretch, 2 * stretch
         if _agree(rbms.free_energy(rbm, chains.v), n // 2):

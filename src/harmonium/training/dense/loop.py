@@ -65,7 +65,11 @@ def train(
     try:
         while state.epoch < learning.n_epochs and reason == "finished":
             began = time.perf_counter()
-            outcome = run_epoch(state, X, learning, work)
+            try:
+                outcome = run_epoch(state, X, learning, work)
+            except DivergenceError as error:
+                reason, advice = "diverged", f"{error}; {_advice(learning)}"
+                break
             seconds = time.perf_counter() - began
             rbm, advice = _good_model(state, learning)
             if rbm is None:

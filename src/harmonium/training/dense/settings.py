@@ -27,7 +27,9 @@ class DenseLearning:
         over all states), "multi-prediction" (Goodfellow et al. 2013), "pseudo-likelihood" (Besag 1975),
         "ratio-matching" (Hyvarinen 2007), "score-matching" (Hyvarinen 2005).
     n_steps : int
-        Sampler steps an update; the largest number of them for "full-chain".
+        Sampler steps an update.
+    longest_chain : int
+        Steps after which "full-chain" takes its chains as they are.
     n_chains : int
         Chains of the negative phase; 0 takes as many as there are cases in a mini-batch.
     n_betas, lowest_beta : int, float
@@ -59,6 +61,7 @@ class DenseLearning:
 
     method: str = "pcd"
     n_steps: int = 1
+    longest_chain: int = 10_000
     n_chains: int = 0
     n_betas: int = 10
     lowest_beta: float = 0.1
@@ -104,6 +107,7 @@ class DenseLearning:
 
 _COUNTS: tuple[tuple[str, int, int], ...] = (
     ("n_steps", 1, MOST_STEPS),
+    ("longest_chain", 1, MOST_STEPS),
     ("n_chains", 0, 10_000_000),
     ("n_betas", 2, 1000),
     ("n_epochs", 1, 10_000_000),

@@ -9,6 +9,7 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
+from harmonium.errors import DivergenceError, SettingError
 from harmonium.kernels.constants import ADAGRAD
 from harmonium.models import rbm as rbms
 from harmonium.models.rbm import RBM
@@ -31,7 +32,7 @@ class State:
     Parameters
     ----------
     visible, hidden : Layer
-        Kinds and sizes; what is learnt of them stands in `arrays`.
+        With what is learnt of them, as `arrays` has it.
     arrays, first, second : dict of float32 arrays
         Parameters, and the optimiser's moments, by the names of `models.rbm.arrays`.
     mu, lam : float32 arrays, (n_visible,), (n_hidden,)
@@ -42,8 +43,11 @@ class State:
         Key of the counter-based numbers.
     epoch, n_updates : int
     v, h : float32 arrays, (n_chains, width)
-        Persistent chains; empty where the method has none. Replicas of a ladder lie row after row.
+        Persistent chains; empty where the method has none.
     betas : float64 array, (n_betas,)
+        Ladder of "tempered-pcd".
+    replica_v, replica_h : float32 arrays, (n_chains, n_betas, width)
+        Its replicas; the first ones are the chains.
     fast : dict of float32 arrays
         Fast weights.
     best : RBM or None
@@ -65,6 +69,8 @@ class State:
     v: Floats = field(default_factory=lambda: np.empty((0, 0), f32))
     h: Floats = field(default_factory=lambda: np.empty((0, 0), f32))
     betas: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    replica_v: Floats = field(default_factory=lambda: np.empty((0, 0, 0), f32))
+    replica_h: Floats = field(default_factory=lambda: np.empty((0, 0, 0), f32))
     fast: dict[str, Floats] = field(default_factory=dict)
     best: RBM | None = None
     best_score: float = -np.inf
@@ -77,6 +83,25 @@ class State:
     def rbm(self) -> RBM:
         """Return a copy of the parameters as a model, its gauge fixed."""
         return rbms.fixed_gauge(_assembled(self.visible, self.hidden, {k: a.copy() for k, a in self.arrays.items()}))
+
+    def refresh(self) -> None:
+        """Put what is learnt of the layers into them, after an update.
+
+        Raises
+        ------
+        DivergenceError
+            A variance is no number any more, or the two layers have no joint law.
+        """
+        own = [name for name in self.arrays if "." in name]
+        if not own:
+            return
+        if not all(np.isfinite(self.arrays[name]).all() for name in own):
+            raise DivergenceError("a variance has become infinite or 0")
+        try:
+            rbm = self.view()
+        except SettingError as error:
+            raise DivergenceError(str(error)) from error
+        self.visible, self.hidden = rbm.visible, rbm.hidden
 
     def key(self, *parts: int) -> np.uint64:
         """Key of one draw of this update.
@@ -134,20 +159,29 @@ def begin_chains(state: State, learning: DenseLearning, v: Floats) -> None:
     """
     if len(state.v) or learning.method not in ("pcd", "fast-pcd", "tempered-pcd"):
         return
-    rbm, key = state.view(), key_of(state.seed, 2**32)
-    if learning.method == "tempered-pcd":
-        betas = tempering.ladder(learning.n_betas, learning.lowest_beta)
-        ladder = tempering.init(rbm, len(v), key, betas, v)
-        state.betas, state.v, state.h = betas, *(a.reshape(-1, a.shape[2]) for a in ladder[1:3])
-        return
+    rbm, key, v = state.view(), key_of(state.seed, 2**32), nearest(state.visible, v)
     chains = gibbs.init(rbm, rng=key, v=v)
+    if learning.method == "tempered-pcd":
+        ladder = tempering.init(rbm, len(v), key, tempering.ladder(learning.n_betas, learning.lowest_beta), v)
+        state.betas, state.replica_v, state.replica_h = ladder[:3]
     state.v, state.h = np.array(chains.v, f32), np.array(chains.h, f32)
     if learning.method == "fast-pcd":
         state.fast = {name: np.zeros_like(state.arrays[name]) for name in ("W", "b", "c")}
 
 
+def nearest(layer: Layer, v: Floats) -> Floats:
+    """States to begin chains at: cases themselves, or 0 and 1 where they are probabilities.
+
+    Parameters
+    ----------
+    layer : Layer
+    v : float32 array, (n, width)
+    """
+    return np.rint(v) if layer.kind == "bernoulli" else v
+
+
 _GROUPS = ("arrays", "first", "second", "fast")
-_SINGLE = ("mu", "lam", "v", "h", "betas")
+_SINGLE = ("mu", "lam", "v", "h", "betas", "replica_v", "replica_h")
 _NUMBERS = ("seed", "epoch", "n_updates", "best_epoch")
 
 
@@ -189,7 +223,7 @@ def from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray]) -> State:
     rng.bit_generator.state = json.loads(header["rng"])
     visible, hidden = (layer_from(header[name]) for name in ("visible", "hidden"))
     best = groups.pop("best")
-    return State(
+    state = State(
         visible=visible,
         hidden=hidden,
         **groups,
@@ -199,3 +233,5 @@ def from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray]) -> State:
         best=_assembled(visible, hidden, best) if best else None,
         best_score=-np.inf if header["best_score"] is None else header["best_score"],
     )
+    state.refresh()
+    return state

@@ -66,6 +66,7 @@ def update(
         outcome = _direct_update(state, densely(X, rows), rows, learning, rate)
     if learning.max_norm:
         _limit(state.arrays["W"], learning.max_norm)
+    state.refresh()
     return outcome
 
 
