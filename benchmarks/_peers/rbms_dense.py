@@ -22,8 +22,7 @@ def samples_per_second(n_visible: int, n_hidden: int, batch: int, seconds: float
     torch.manual_seed(0)
     data = (torch.rand(N_CASES, n_visible) < 0.2).float()
     params = BBRBM(0.01 * torch.randn(n_visible, n_hidden), torch.zeros(n_visible), torch.zeros(n_hidden))
-    for parameter in params.parameters():
-        parameter.grad = torch.zeros_like(parameter)
+    params.init_grad()
     optimizer = torch.optim.SGD(params.parameters(), lr=0.01, maximize=True)
     chains = params.init_chains(batch)
     weights = torch.ones(batch)

@@ -202,3 +202,10 @@ def test_binary_draws_are_the_same_on_every_backend(low):
         out.append((mean, state))
     np.testing.assert_allclose(out[1][0], out[0][0], atol=2e-6)
     assert (out[0][1] != out[1][1]).mean() < 1e-5  # a uniform between two roundings of one probability
+
+
+def test_normals_are_the_same_on_every_backend_and_those_of_the_layer():
+    chain = np.arange(700) * 5
+    found, wanted = (module.normals(key_of(2), chain, 30) for module in (cpu, reference))
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+    np.testing.assert_allclose(found, Gaussian(30).noise(key_of(2), chain), atol=1e-6)

@@ -3,12 +3,16 @@
 import numpy as np
 
 from harmonium.kernels.constants import ADAGRAD, ADAM
-from harmonium.kernels.cpu_rows import exp, uniform
-from harmonium.kernels.jit import compiled, over_rows
+from harmonium.kernels.cpu_rows import exp, mix, uniform
+from harmonium.kernels.jit import compiled, inlined, over_rows
 from harmonium.kernels.reference_dense import Array, Rule
+from harmonium.randomness import FINE_BITS, GOLDEN, key_of
 
 f32 = np.float32
+_GOLDEN, _S32, _DROPPED = np.uint64(GOLDEN), np.uint64(32), np.uint64(64 - FINE_BITS)
+_FINEST, _TAU = 2.0**-FINE_BITS, 2 * np.pi
 SMALL = 2**17  # entries that one thread is done with before others would have begun
+SLOW = 16  # a normal takes as long as this many uniforms
 _NOTHING = np.empty((0, 0), np.float32)
 
 
@@ -29,6 +33,17 @@ def draw_binary(
         _binary_rows(0, len(x), *args)
     else:
         over_rows(_binary_rows, np.arange(len(x) + 1), *args)
+
+
+def normals(key: np.uint64, chain: Array, width: int) -> Array:
+    """Standard normals of some chains; see `reference_dense.normals`."""
+    out = np.empty((len(chain), width), np.float32)
+    args = key, key_of(int(key), 1), np.asarray(chain, np.int64), out
+    if out.size < SMALL // SLOW:
+        _normal_rows(0, len(out), *args)
+    else:
+        over_rows(_normal_rows, np.arange(len(out) + 1), *args)
+    return out
 
 
 def ascend(w: Array, g: Array, first: Array, second: Array, rule: Rule) -> None:
@@ -54,6 +69,22 @@ def _ascend(start, stop, w, g, first, second, rule):
         else:
             first[i] = rule.momentum * first[i] + slope
             w[i] += rule.rate * first[i]
+
+
+@inlined
+def _fine_uniform(key, first, second):
+    """The counter-based uniform of `harmonium.randomness.fine_uniforms`."""
+    counter = (np.uint64(first) << _S32) | np.uint64(second)
+    bits = mix(mix(counter * _GOLDEN + key) ^ key) >> _DROPPED
+    return (np.float64(bits) + 0.5) * _FINEST
+
+
+@compiled
+def _normal_rows(start, stop, key, other, chain, out):
+    for i in range(start, stop):
+        for j in range(out.shape[1]):
+            radius = np.sqrt(-2 * np.log(_fine_uniform(key, chain[i], j)))
+            out[i, j] = radius * np.cos(_TAU * _fine_uniform(other, chain[i], j))
 
 
 @compiled

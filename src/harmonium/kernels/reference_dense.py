@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from harmonium import randomness
 from harmonium.kernels.constants import ADAGRAD, ADAM
 from harmonium.randomness import uniforms
 from harmonium.units import bernoulli
@@ -45,6 +46,22 @@ def draw_binary(
     if state is not None:
         u = uniforms(key, chain[:, None], np.arange(x.shape[1]))
         state[...] = np.where(u < p, np.float32(1), np.float32(low))
+
+
+def normals(key: np.uint64, chain: Array, width: int) -> Array:
+    """Standard normals of some chains: a pure function of the key, the chain and the column.
+
+    Parameters
+    ----------
+    key : uint64
+    chain : int64 array, (batch,)
+    width : int
+
+    Returns
+    -------
+    float32 array, (batch, width)
+    """
+    return randomness.normals(key, chain[:, None], np.arange(width)).astype(np.float32)
 
 
 class Rule(NamedTuple):

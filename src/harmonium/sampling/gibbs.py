@@ -177,7 +177,30 @@ def draw(
         out = np.empty_like(x)
         backend().draw_binary(x, np.zeros(x.shape[1], np.float32), key, chain, LOW[layer.kind], None, out)
         return out
-    return layer.sample(x, layer.noise(key, chain, total), total, beta)
+    return layer.sample(x, noise(layer, x.dtype, key, chain, total), total, beta)
+
+
+def noise(
+    layer: Layer,
+    dtype: npt.DTypeLike,
+    key: np.uint64,
+    chain: npt.NDArray[np.integer],
+    total: Floats | None = None,
+) -> Floats:
+    """Random numbers that a layer's `sample` needs, by the kernel of normals where it is enough.
+
+    Parameters
+    ----------
+    layer : Layer
+    dtype : dtype
+        Of the states to be drawn; in double precision the normals are, too.
+    key : uint64
+    chain : int array, (batch,)
+    total : floats, (batch,), optional
+    """
+    if layer.kind == "gaussian" and dtype == np.float32:
+        return backend().normals(key, chain, layer.n_units)
+    return layer.noise(key, chain, total)
 
 
 def fill_in(

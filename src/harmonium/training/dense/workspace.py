@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.linalg import get_blas_funcs
 
 from harmonium.kernels import backend
-from harmonium.sampling.gibbs import LOW
+from harmonium.sampling.gibbs import LOW, noise
 from harmonium.units import Layer
 from harmonium.units.layer import Floats
 
@@ -144,7 +144,7 @@ def means_and_draws(
     if mean is not None:
         np.multiply(layer.mean(x, total), f32(scale), out=mean)
     if state is not None:
-        state[...] = layer.sample(x, layer.noise(key, chain, total), total)
+        state[...] = layer.sample(x, noise(layer, f32, key, chain, total), total)
     return x
 
 
