@@ -72,6 +72,16 @@ def bits_from_float(typingctx: Any, x: Any) -> Any:
 
 
 @intrinsic
+def double_from_bits(typingctx: Any, bits: Any) -> Any:
+    """Reinterpret an int64 as a float64 (no conversion)."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.DoubleType())
+
+    return types.float64(types.int64), codegen
+
+
+@intrinsic
 def prefetch(typingctx: Any, address: Any) -> Any:
     """Ask for the cache line at an address (int64) to be brought into the second-level cache."""
 
@@ -151,6 +161,14 @@ def over_rows(kernel: Callable[..., Any], cost: np.ndarray, *args: Any) -> None:
         wait(others)
     for other in others:
         other.result()
+
+
+def frozen(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Read-only views: one compiled version serves fitted models and models under training alike."""
+    views = tuple(array.view() for array in arrays)
+    for view in views:
+        view.flags.writeable = False
+    return views
 
 
 def _threads() -> ThreadPoolExecutor:

@@ -11,6 +11,12 @@ import numpy as np
 from harmonium.conventions import UNRATED
 from harmonium.kernels.constants import ADAGRAD, ADAM
 from harmonium.kernels.records import Layout, Machine, Moments, Phase, Schedule, Step
+from harmonium.kernels.reference_annealing import anneal_hidden as anneal_hidden
+from harmonium.kernels.reference_annealing import anneal_visible as anneal_visible
+from harmonium.kernels.reference_couplings import gibbs_sweep as gibbs_sweep
+from harmonium.kernels.reference_dense import ascend as ascend
+from harmonium.kernels.reference_dense import draw_binary as draw_binary
+from harmonium.kernels.reference_dense import normals as normals
 from harmonium.randomness import uniforms
 from harmonium.units import bernoulli, levels
 
