@@ -321,3 +321,18 @@ def test_seen_but_unrated_items_are_left_out_of_the_list(api, trained):
     rest = api.post("/api/v1/recommend", json={"n": 40, "history": [{"item": first, "rating": None}]}).json()
     assert first not in [row["item_id"] for row in rest["recommendations"]]
     assert rest["n_rated"] == 0 and trained.history([(first, None)]).level[0] == UNRATED
+
+
+def test_the_short_way_and_the_long_way_give_the_same_answers(api):
+    bodies = [{"history": HISTORY[:k], "n": 5} for k in range(4)]
+    bodies += [{"history": HISTORY, "n_reasons": 1, "deny": [101], "genres": ["action"]}, {"history": HISTORY, "n": 0}]
+    bodies += [{"history": HISTORY * 2}, {"history": [{"item": "twins", "rating": 1}]}]
+    for body in bodies:
+        short = api.post("/api/v1/recommend", json=body)
+        long = api.post("/api/v1/recommend", json=body, headers={"content-type": "application/json; charset=utf-8"})
+        assert short.status_code == long.status_code
+        different = {"request_id"}
+        assert {k: v for k, v in short.json().items() if k not in different} == {
+            k: v for k, v in long.json().items() if k not in different
+        }
+        assert short.headers["content-security-policy"] == long.headers["content-security-policy"]
