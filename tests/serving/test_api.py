@@ -336,3 +336,26 @@ def test_the_short_way_and_the_long_way_give_the_same_answers(api):
             k: v for k, v in long.json().items() if k not in different
         }
         assert short.headers["content-security-policy"] == long.headers["content-security-policy"]
+
+
+def test_what_would_take_too_long_is_refused_rather_than_begun(api, monkeypatch):
+    monkeypatch.setattr("harmonium.serving.answering.MOST_WEIGHED", 2)
+    for address, more in (("recommend", {"n_reasons": 1}), ("explain", {"item": 100})):
+        answer = api.post(f"/api/v1/{address}", json={"history": HISTORY, **more})
+        assert "3 entries are more than 2" in problem(answer, 422, "setting")["detail"]
+    monkeypatch.setattr("harmonium.serving.answering.MOST_TITLES", 1)
+    titles = [{"item": "film 12", "rating": 1}, {"item": "film 13", "rating": 1}]
+    assert (
+        "2 titles are more than 1"
+        in problem(api.post("/api/v1/energy", json={"history": titles}), 422, "setting")["detail"]
+    )
+
+
+def test_titles_are_looked_for_outside_the_event_loop_and_give_the_same_answer(api):
+    by_title = [
+        {"item": "film 7", "rating": 5},
+        {"item": "film 9 1969", "rating": 4.5},
+        {"item": "FILM 8", "rating": 0.5},
+    ]
+    ids, titles = (api.post("/api/v1/recommend", json={"history": history}).json() for history in (HISTORY, by_title))
+    assert ids == titles

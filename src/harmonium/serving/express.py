@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from harmonium.errors import HarmoniumError
-from harmonium.serving.answering import Question
+from harmonium.serving.answering import Question, is_quick
 from harmonium.serving.schemas.asking import RecommendRequest
 from harmonium.serving.service import Service
 
@@ -70,9 +70,10 @@ class Express:
     async def _answer(self, body: bytes) -> bytes | None:
         try:
             asked = RecommendRequest.model_validate_json(body)
-            if asked.user_id is not None:
+            question = Question(self.service.slot.current.recommender, asked, None)
+            if asked.user_id is not None or not is_quick(question):
                 return None
-            return await self.service.batcher.ask(Question(self.service.slot.current.recommender, asked, None))
+            return await self.service.batcher.ask(question)
         except (ValidationError, HarmoniumError):
             return None  # the long way says what is wrong
 
