@@ -42,6 +42,15 @@ def test_the_compiled_probabilities_are_those_of_numpy(films, cases):
     assert np.allclose(tables.probabilities(people), expected, rtol=0, atol=2e-6)
 
 
+def test_the_compiled_fold_in_is_that_of_numpy(films):
+    assert rating_model.MOST_COMPILED > 30  # so that the made-up histories take it
+    model = films.machine.fitted_model
+    for one in histories(films, 20):
+        units = [rating_model.person(model, one.item, one.level, compiled).unit for compiled in (False, True)]
+        for expected, found in zip(*units, strict=True):
+            assert np.allclose(found, expected, rtol=0, atol=1e-5)
+
+
 def test_an_answer_does_not_depend_on_who_else_asks(films):
     people = [films._predictor.person(one) for one in histories(films, 9)]
     together = films._liking.probabilities(people)

@@ -24,6 +24,7 @@ Ints = npt.NDArray[np.integer]
 FOLD_IN_STEPS = 50  # Newton steps at most; half a dozen are usual
 SMALLEST_STEP = 1e-6  # of step halving; also what keeps an unpenalised problem solvable
 LARGEST_LOG = 3.0  # sharpness stays within e^-3 and e^3, whatever the evidence
+MOST_COMPILED = 64  # ratings; above that LAPACK is faster
 FOLD_IN_TOLERANCE = 1e-3  # on the gradient, in nats
 
 
@@ -171,7 +172,7 @@ def history_keys(ratings: Ratings) -> npt.NDArray[np.uint64]:
     return total[ratings.indptr[1:]] - total[ratings.indptr[:-1]]
 
 
-def person(model: RatingModel, item: Ints, level: npt.NDArray[np.uint8]) -> Person:
+def person(model: RatingModel, item: Ints, level: npt.NDArray[np.uint8], compiled: bool = False) -> Person:
     """Fold in someone by their history; nothing is learnt or stored.
 
     Parameters
@@ -181,11 +182,13 @@ def person(model: RatingModel, item: Ints, level: npt.NDArray[np.uint8]) -> Pers
         Item indices, each at most once.
     level : uint8 array, (n,)
         Level codes; UNRATED for seen, not rated.
+    compiled : bool
+        Take the compiled solver, the same but for rounding: for a service, which has it in memory.
 
     Notes
     -----
-    NumPy only, safe in any number of threads. Users machine: one sum of n rows. Items machine: half a dozen Newton
-    steps on a convex problem of n terms in min(n, n_hidden) weights a feature.
+    NumPy only unless `compiled`, safe in any number of threads. Users machine: one sum of n rows. Items machine: half a
+    dozen Newton steps on a convex problem of n terms in min(n, n_hidden) weights a feature.
     """
     hidden = unit = None
     if model.users is not None:
@@ -195,7 +198,14 @@ def person(model: RatingModel, item: Ints, level: npt.NDArray[np.uint8]) -> Pers
         side = model.items
         g = side.hidden[item[rated]]
         unit = fold_in_unit(
-            g, level[rated], side.rbm.phi, side.prior_weight, side.prior_bias, side.weight_penalty, side.bias_penalty
+            g,
+            level[rated],
+            side.rbm.phi,
+            side.prior_weight,
+            side.prior_bias,
+            side.weight_penalty,
+            side.bias_penalty,
+            compiled,
         )
     return Person(hidden, unit, int(rated.sum()))
 
@@ -225,6 +235,7 @@ def fold_in_unit(
     prior_bias: Floats,
     weight_penalty: float,
     bias_penalty: float,
+    compiled: bool = False,
 ) -> tuple[Floats, Floats]:
     """Weights and biases of a new visible unit, the machine held fixed: a convex problem.
 
@@ -240,6 +251,7 @@ def fold_in_unit(
     prior_weight : floats, (n_features, n_hidden)
     prior_bias : floats, (n_levels,)
     weight_penalty, bias_penalty : float
+    compiled : bool
 
     Returns
     -------
@@ -261,7 +273,7 @@ def fold_in_unit(
         weight_penalty,
         bias_penalty,
     )
-    u, b = problem.solve()
+    u, b = problem.solve_compiled(level) if compiled and n <= MOST_COMPILED else problem.solve()
     W = prior_weight.astype(np.float32)
     W[n_features - free.shape[1] :] += (u @ basis.T).astype(np.float32)
     return W, b.astype(np.float32)
@@ -303,6 +315,16 @@ class _UnitProblem(NamedTuple):
                 size *= 0.5
             u, b, loss, p = u - size * du, b - size * db, trial, p_trial
         return u, b
+
+    def solve_compiled(self, level: npt.NDArray[np.uint8]) -> tuple[Floats, Floats]:
+        """The same by the same steps, in one compiled call."""
+        from harmonium.kernels import cpu_fold_in
+
+        arrays = (np.ascontiguousarray(a, np.float64) for a in (self.rows, self.offset))
+        free = (np.ascontiguousarray(a, np.float64) for a in (self.phi, self.prior))
+        limits = FOLD_IN_STEPS, FOLD_IN_TOLERANCE, SMALLEST_STEP
+        penalties = float(self.ridge), float(self.bias_penalty)
+        return cpu_fold_in.newton(*arrays, level.astype(np.int64), *free, penalties, limits)
 
     def loss(self, u: Floats, b: Floats) -> tuple[float, Floats]:
         """Objective, and the level probabilities (n, n_levels)."""

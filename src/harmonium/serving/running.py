@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 
 from harmonium.errors import DataError, SettingError
-from harmonium.serving import logs
+from harmonium.serving import built_page, logs
 from harmonium.serving.settings import Settings
 from harmonium.serving.slot import Loaded, load
 
@@ -40,6 +40,7 @@ def serve(settings: Settings, ready: Callable[[str], Any]) -> None:
     logs.set_up(settings.log_format)
     if settings.workers > 1 and not sys.platform.startswith("linux"):
         raise SettingError(f"workers: {settings.workers} processes are for Linux; use 1 here")
+    built_page.folder(settings.page)
     listening = listen(settings.host, settings.port)
     with contextlib.closing(listening):
         loaded = load(settings.model)
