@@ -75,6 +75,11 @@ def test_each_reason_of_a_place_is_that_of_its_explanation(api, trained):
             assert mine["contribution"] == pytest.approx(theirs.contribution, abs=1e-6)
 
 
+def test_a_recommendation_tells_the_hidden_units_where_asked(api, trained):
+    found = api.post("/api/v1/recommend", json={"history": HISTORY, "with_hidden": True}).json()
+    assert found["hidden"] == pytest.approx(trained.energy(pairs())["hidden"], abs=1e-6)
+
+
 def test_predictions_and_explanations_are_those_of_the_library(api, trained):
     found = api.post("/api/v1/predict", json={"history": HISTORY, "items": [100, "film 20"]}).json()["predictions"]
     for mine, theirs in zip(found, trained.predict(pairs(), [100, "film 20"]), strict=True):

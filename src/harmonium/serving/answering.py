@@ -78,7 +78,11 @@ def recommendations(questions: Sequence[Question]) -> list[bytes | Exception]:
             n_reasons = questions[place].asked.n_reasons
             if n_reasons and rows:
                 _add_reasons(recommender, wanted.history, rows, n_reasons)
-            answers[place] = to_bytes({"n_rated": wanted.history.n_rated, "recommendations": rows})
+            answer = {"n_rated": wanted.history.n_rated, "recommendations": rows}
+            if questions[place].asked.with_hidden and recommender.n_units:
+                units = inside.activations(recommender, wanted.history)
+                answer["hidden"] = [one["probability"] for one in units]
+            answers[place] = to_bytes(answer)
     return answers
 
 
