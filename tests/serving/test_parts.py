@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from _world import recommender
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harmonium.data import Vocabulary
@@ -82,6 +82,7 @@ def test_a_batch_that_fails_as_a_whole_is_an_error_to_each():
     assert [type(one) for one in asyncio.run(ask())] == [ZeroDivisionError] * 3
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=50))
 def test_any_text_is_stored_as_ascii_and_comes_back(text):
     assert packed(text).isascii() and unpacked(packed(text)) == text
