@@ -16,11 +16,17 @@ from .data import (
     time_split,
 )
 from .errors import HarmoniumError
+from .estimators.bernoulli_rbm import BernoulliRBM
+from .estimators.boltzmann_machine import BoltzmannMachine
 from .estimators.rating_rbm import RatingRBM
+from .estimators.rbm import RBM
 from .evaluation.ratings import evaluate
 from .recommending.recommender import Recommender
 
 __all__ = [
+    "RBM",
+    "BernoulliRBM",
+    "BoltzmannMachine",
     "HarmoniumError",
     "RatingRBM",
     "Ratings",

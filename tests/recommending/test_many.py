@@ -5,7 +5,7 @@ import pytest
 
 from harmonium.data import load
 from harmonium.kernels import cpu_liking
-from harmonium.models import rating_model
+from harmonium.models import fold_in, rating_model
 from harmonium.recommending import Recommender
 from harmonium.recommending.liking import LikingTables
 from harmonium.recommending.many import Wanted, recommend_many
@@ -43,7 +43,7 @@ def test_the_compiled_probabilities_are_those_of_numpy(films, cases):
 
 
 def test_the_compiled_fold_in_is_that_of_numpy(films):
-    assert rating_model.MOST_COMPILED > 30  # so that the made-up histories take it
+    assert fold_in.MOST_COMPILED > 30  # so that the made-up histories take it
     model = films.machine.fitted_model
     for one in histories(films, 20):
         units = [rating_model.person(model, one.item, one.level, compiled).unit for compiled in (False, True)]

@@ -1,4 +1,4 @@
-"""Numba loop for folding one person in: Newton's method on `rating_model.fold_in_unit`'s problem, its definition.
+"""Numba loop for folding one person in: Newton's method on `fold_in.fold_in_unit`'s problem, its definition.
 
 The steps are the same; what is left out is NumPy's time to begin some three hundred operations on a few numbers.
 """
@@ -21,7 +21,9 @@ def loss(rows, offset, level, phi, prior, penalties, u, b, p):
                 z += rows[t, j] * u[f, j]
             for k in range(b.shape[0]):
                 p[t, k] += z * phi[k, f]
-        top, given, scale = p[t].max(), p[t, level[t]], 0.0
+        top, given, scale = p[t, 0], p[t, level[t]], 0.0
+        for k in range(1, b.shape[0]):
+            top = p[t, k] if p[t, k] > top else top
         for k in range(b.shape[0]):
             p[t, k] = np.exp(p[t, k] - top)
             scale += p[t, k]
@@ -55,11 +57,12 @@ def slope(rows, level, phi, prior, penalties, u, b, p, gradient):
 
 
 @inlined
-def curvature(rows, phi, penalties, n_free, p, smallest, out):
-    """Hessian, in the same order."""
+def curvature(rows, phi, penalties, n_free, p, smallest, mean, out):
+    """Hessian, in the same order; mean (n_free,) is scratch."""
     r, n_levels = rows.shape[1], p.shape[1]
-    out[:] = 0.0
-    mean = np.zeros(n_free)
+    for i in range(out.shape[0]):
+        for j in range(out.shape[0]):
+            out[i, j] = 0.0
     for t in range(rows.shape[0]):
         for f in range(n_free):
             mean[f] = 0.0
@@ -119,14 +122,14 @@ def newton(rows, offset, level, phi, prior, penalties, limits):
     steps, tolerance, smallest = limits
     u, b, p = np.zeros((n_free, r)), prior.copy(), np.empty((rows.shape[0], n_levels))
     n = n_free * r + n_levels
-    gradient, hessian = np.empty(n), np.empty((n, n))
+    gradient, hessian, mean = np.empty(n), np.empty((n, n)), np.empty(n_free)
     trial_u, trial_b, trial_p = np.empty_like(u), np.empty_like(b), np.empty_like(p)
     least = loss(rows, offset, level, phi, prior, penalties, u, b, p)
     for _ in range(steps):
         slope(rows, level, phi, prior, penalties, u, b, p, gradient)
         if np.abs(gradient).max() < tolerance:
             break
-        curvature(rows, phi, penalties, n_free, p, smallest, hessian)
+        curvature(rows, phi, penalties, n_free, p, smallest, mean, hessian)
         solved(hessian, gradient)
         size = 1.0
         while True:

@@ -6,7 +6,7 @@ depend on who else asks. The definition is `LikingTables.probability` in NumPy.
 
 import numpy as np
 
-from harmonium.kernels.cpu_rows import exp
+from harmonium.kernels.cpu_math import exp
 from harmonium.kernels.jit import bits_from_float, compiled, float_from_bits, inlined
 
 f32 = np.float32

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from harmonium.conventions import LIKED_SHARE
 from harmonium.data import Scale
 from harmonium.errors import SettingError
+from harmonium.models import level_rbm
 from harmonium.models.level_rbm import LevelRBM
 from harmonium.models.rating_model import LARGEST_LOG, Person, RatingModel
 from harmonium.units import bernoulli
@@ -159,7 +160,7 @@ class LikingTables:
         if users is None or self.users_bias is None:
             return _frozen(np.zeros((0, 0, 0)), np.zeros((0, 0)), np.zeros((0, 0)), np.zeros((len(people), 0)))
         free = _free(users)
-        hidden = [who.hidden for who in people]
+        hidden = [level_rbm.voice(users, who.hidden) for who in people if who.hidden is not None]
         return _frozen(users.W[free], self.users_bias, np.ascontiguousarray(users.phi[:, free]), np.array(hidden))
 
     def _items_part(self, people: Sequence[Person]) -> tuple[Floats, ...]:
@@ -177,7 +178,7 @@ class LikingTables:
         if users is None or who.hidden is None or self.users_bias is None:
             return None
         free = _free(users)
-        hidden = who.hidden.astype(np.float32, copy=False)
+        hidden = level_rbm.voice(users, who.hidden.astype(np.float32, copy=False))
         z = [_product(W, hidden) for W in users.W[free]]
         return _fields(users.phi[:, free], z, self.users_bias)
 

@@ -8,7 +8,7 @@ from harmonium import storage
 from harmonium._version import __version__
 from harmonium.data import Scale, Titles, Vocabulary
 from harmonium.errors import HarmoniumError, ModelFileError
-from harmonium.estimators import rating_rbm
+from harmonium.estimators import rating_file
 from harmonium.estimators.rating_rbm import RatingRBM
 
 KIND = "recommender"
@@ -38,7 +38,7 @@ def write(path: str | os.PathLike[str], parts: Parts) -> None:
     ModelFileError
         The folder cannot be written to.
     """
-    model_header, model_arrays = rating_rbm.to_parts(parts.model)
+    model_header, model_arrays = rating_file.to_parts(parts.model)
     header = {
         "library": __version__,
         "model": model_header,
@@ -69,7 +69,7 @@ def read(path: str | os.PathLike[str]) -> Parts:
     try:
         items = Vocabulary.from_arrays(storage.under("items.", arrays))
         titles = Titles.from_arrays(storage.under("titles.", arrays), items) if header["has_titles"] else None
-        model = rating_rbm.from_parts(header["model"], storage.under("model.", arrays))
+        model = rating_file.from_parts(header["model"], storage.under("model.", arrays))
         names = header["scale"]["names"]
         scale = Scale(**header["scale"] | {"names": names and tuple(names)})
         return Parts(model, items, scale, titles, header["like"], header.get("record"))

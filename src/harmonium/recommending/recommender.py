@@ -12,7 +12,7 @@ from harmonium.errors import DataError, HarmoniumError, ModelFileError, NotFitte
 from harmonium.estimators.rating_rbm import RatingRBM
 from harmonium.events import Event
 from harmonium.models.rating_model import RatingModel
-from harmonium.recommending import explaining, modelfile, ranking, similarity
+from harmonium.recommending import explaining, growing, modelfile, ranking, similarity
 from harmonium.recommending.catalogue import Catalogue, Years
 from harmonium.recommending.history import History, read_history
 from harmonium.recommending.liking import LikingTables, default_like, first_liked_level
@@ -419,6 +419,25 @@ class Recommender:
             ],
             "hidden": self.machine.transform(self._predictor.rows([known]))[0].tolist(),
         }
+
+    def with_items(self, ratings: Ratings, titles: Titles | None = None) -> "Recommender":
+        """Return a recommender that also knows the items of some ratings that it did not; nothing is relearnt.
+
+        Parameters
+        ----------
+        ratings : Ratings
+            Whole histories of people, known to the model or not, who rated the new items.
+        titles : Titles, optional
+            Of any items, the new ones among them.
+
+        Raises
+        ------
+        DataError
+            There are no new items, the ids are of another kind, or the scale is another.
+        """
+        return Recommender(
+            *growing.with_items(self.machine, self.items, self.scale, ratings, self.titles, titles), self.like
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one file that holds all of it; it appears whole or not at all.
