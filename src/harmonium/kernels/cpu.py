@@ -34,6 +34,16 @@ def entry_probabilities(indptr, visible, h, W, b, phi, conditional):
     return out
 
 
+def predictions(known, asked, phi, conditional, W, b, c):
+    """Level probabilities of entries given others of the same cases; see `reference.predictions`."""
+    out = np.empty((len(asked[1]), b.shape[1]), np.float32)
+    cost = np.zeros(len(known[0]), np.int64)
+    np.cumsum(np.where(np.diff(asked[0]) > 0, np.diff(known[0]), 0), out=cost[1:])
+    arrays = _frozen(*known), _frozen(*asked), _frozen(phi)[0], conditional, *_frozen(W, b, c)
+    over_rows(entries.predictions, cost, *arrays, out)
+    return out
+
+
 def schedule(layout: Layout, cases, batch_size: int) -> Schedule:
     """Sort an epoch's entries by batch and visible unit; see `reference.schedule`."""
     n_visible, n, n_batches = len(layout.unit_indptr) - 1, len(layout.visible), -(-len(cases) // batch_size)

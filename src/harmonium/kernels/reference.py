@@ -51,6 +51,17 @@ def entry_probabilities(indptr, visible, h, W, b, phi, conditional):
     return unit_probabilities(visible, h[case], W, b, phi).astype(f32)
 
 
+def predictions(known, asked, phi, conditional, W, b, c):
+    """Level probabilities (n, n_levels) of the entries asked, given the known entries of the same cases.
+
+    known : (indptr, visible, level), asked : (indptr, visible), over the same cases.
+    """
+    indptr, visible, level = known
+    h = bernoulli.mean(hidden_fields(indptr, visible, level, phi, conditional, W, c))
+    indptr, visible = asked
+    return entry_probabilities(indptr, visible, h, W, b, phi, conditional)
+
+
 def unit_probabilities(visible, h, W, b, phi):
     """P(level | h) of visible units, h (n, n_hidden) or (n_hidden,): (n, n_levels)."""
     return levels.mean(b[visible] + unit_fields(visible, h, W) @ phi.T)

@@ -221,8 +221,9 @@ def store_totals(typingctx: Any, out: Any, index: Any, a: Any, b: Any, c: Any, d
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         def add(left: Any, right: Any, first: list[int], second: list[int]) -> Any:
-            picks = (ir.Constant(ir.VectorType(ir.IntType(32), len(pick)), pick) for pick in (first, second))
-            return builder.fadd(*(builder.shuffle_vector(left, right, pick) for pick in picks), flags=FLAGS)
+            kind = ir.VectorType(ir.IntType(32), len(first))
+            one, other = (builder.shuffle_vector(left, right, ir.Constant(kind, pick)) for pick in (first, second))
+            return builder.fadd(one, other, flags=FLAGS)
 
         quads = range(0, LANES, 4)
         even = [q + k for q in quads for k in (0, 2, LANES, LANES + 2)]  # stays within four lanes, which is cheap
