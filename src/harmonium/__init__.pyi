@@ -1,6 +1,7 @@
 from . import data, errors, estimators, evaluation, models, recommending, training, units
 from ._version import __version__
 from .data import (
+    Interactions,
     Ratings,
     Scale,
     Titles,
@@ -9,6 +10,7 @@ from .data import (
     load,
     per_user_split,
     random_split,
+    read_interactions,
     read_ratings,
     read_titles,
     split_by_mask,
@@ -16,12 +18,15 @@ from .data import (
     time_split,
 )
 from .errors import HarmoniumError
+from .estimators.gaussian_boltzmann import GaussianBoltzmann
 from .estimators.rating_rbm import RatingRBM
 from .evaluation.ratings import evaluate
 from .recommending.recommender import Recommender
 
 __all__ = [
+    "GaussianBoltzmann",
     "HarmoniumError",
+    "Interactions",
     "RatingRBM",
     "Ratings",
     "Recommender",
@@ -39,6 +44,7 @@ __all__ = [
     "models",
     "per_user_split",
     "random_split",
+    "read_interactions",
     "read_ratings",
     "read_titles",
     "recommending",
