@@ -19,18 +19,23 @@ from .data import (
 )
 from .errors import HarmoniumError
 from .estimators.gaussian_boltzmann import GaussianBoltzmann
+from .estimators.multinomial_rbm import MultinomialRBM, SemiRestricted
 from .estimators.rating_rbm import RatingRBM
 from .evaluation.ratings import evaluate
+from .recommending.choice_recommender import ChoiceRecommender
 from .recommending.recommender import Recommender
 
 __all__ = [
+    "ChoiceRecommender",
     "GaussianBoltzmann",
     "HarmoniumError",
     "Interactions",
+    "MultinomialRBM",
     "RatingRBM",
     "Ratings",
     "Recommender",
     "Scale",
+    "SemiRestricted",
     "Titles",
     "Vocabulary",
     "__version__",

@@ -53,6 +53,19 @@ def test_the_best_items_are_those_of_a_full_sort_ties_included(rng, n):
     assert mine[1].tolist() == theirs[1].tolist()
 
 
+def test_the_residual_of_the_softmax_and_its_loss_are_those_of_numpy(rng):
+    x, Z = some_rows(20, 23, rng), rng.normal(size=(20, 23)).astype(np.float32) * 3
+    mine, theirs = Z.copy(), Z.copy()
+    assert choices.residual(mine, x) == pytest.approx(choices_reference.residual(theirs, x), rel=1e-4, abs=1e-5)
+    assert mine == pytest.approx(theirs, abs=1e-5)
+
+
+def test_a_transposed_matrix_is_the_same_by_columns(rng):
+    x = some_rows(20, 23, rng)
+    for mine, theirs in zip(choices.transposed(x, 23), transposed(x, 23)):
+        assert mine.tolist() == theirs.tolist()
+
+
 def test_spreads_of_lists_are_those_of_numpy(rng):
     of_item = transposed(some_rows(30, 12, rng), 12)
     lists = np.array([[0, 3, 5], [7, 2, -1], [-1, -1, -1]], np.int32)

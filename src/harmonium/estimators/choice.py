@@ -14,12 +14,15 @@ from harmonium.estimators.base import Estimator
 from harmonium.events import Event
 from harmonium.kernels import choices as kernels
 from harmonium.models.score_calibration import ScoreCalibration, fit_calibration
+from harmonium.training.lists import hits, ndcg
 from harmonium.training.settings import check_count
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.integer]
+Validation = tuple[Interactions, Interactions]
 Watch = Callable[[Event], Any] | Iterable[Callable[[Event], Any]]
 BATCH_BYTES = 1 << 26  # of one batch of scores
+VALIDATION_PLACES = 100
 MOST_ASKED = 1_000_000  # places of a list
 MOST_CALIBRATION = 20_000_000  # scores that calibration looks at
 
@@ -36,7 +39,9 @@ class ChoiceModel(Estimator):
     calibration_: ScoreCalibration | None = None
     history_: tuple[Event, ...] = ()
 
-    def fit(self, interactions: Interactions, y: None = None, *, watch: Watch = ()) -> Self:
+    def fit(
+        self, interactions: Interactions, y: None = None, *, validation: Validation | None = None, watch: Watch = ()
+    ) -> Self:
         """Learn who chooses what together with what.
 
         Parameters
@@ -44,6 +49,9 @@ class ChoiceModel(Estimator):
         interactions : Interactions
         y : None
             Part of the estimator contract.
+        validation : (Interactions, Interactions), optional
+            What is known of validation users, and what they chose besides, row by row. Machines that learn in epochs
+            keep the best one by nDCG@100 on them; closed forms have no use for it.
         watch : callable or callables
             Called with every event.
 
@@ -61,17 +69,18 @@ class ChoiceModel(Estimator):
             It does not fit; the message says what does.
         """
         watchers = [watch] if callable(watch) else list(watch)
-        for event in self.fitting(interactions):
+        for event in self.fitting(interactions, validation):
             for look in watchers:
                 look(event)
         return self
 
-    def fitting(self, interactions: Interactions) -> Generator[Event, None, None]:
+    def fitting(self, interactions: Interactions, validation: Validation | None = None) -> Generator[Event, None, None]:
         """Learn as `fit` does, handing out events on the way.
 
         Parameters
         ----------
         interactions : Interactions
+        validation : (Interactions, Interactions), optional
 
         Yields
         ------
@@ -82,14 +91,16 @@ class ChoiceModel(Estimator):
             raise DataError(f"choices are learned from Interactions, not {kind}; see Ratings.interactions")
         if not interactions.n_entries:
             raise DataError("there are no interactions to learn from")
+        if validation is not None:
+            validation = _checked_validation(validation, interactions.items)
         seen = []
-        for event in self._learn(interactions):
+        for event in self._learn(interactions, validation):
             seen.append(event)
             yield event
         self.items_, self.popularity_ = interactions.items, interactions.popularity()
         self.calibration_, self.history_ = None, tuple(seen)
 
-    def _learn(self, interactions: Interactions) -> Iterator[Event]:
+    def _learn(self, interactions: Interactions, validation: Validation | None = None) -> Iterator[Event]:
         raise NotImplementedError
 
     def _scores(self, history: Interactions) -> Floats:
@@ -253,9 +264,7 @@ class ChoiceModel(Estimator):
         -------
         self
         """
-        if history.n_users != held_out.n_users:
-            raise DataError(f"history has {history.n_users:,} rows, held_out {held_out.n_users:,}; give the same users")
-        known, held_out = self._known(history), held_out.brought_to(self._fitted("items_"))
+        known, held_out = _checked_validation((history, held_out), self._fitted("items_"))
         score, chosen, n = [], [], 0
         for rows, part in self.batches(known):
             if n > MOST_CALIBRATION:
@@ -391,6 +400,37 @@ def sparse(x: Interactions) -> kernels.Sparse:
     x : Interactions
     """
     return x.indptr, x.item, x.weights()
+
+
+def validation_ndcg(validation: Validation, fields: Callable[[kernels.Sparse], Floats]) -> float:
+    """Mean nDCG@100 on validation users, the items of their history left out.
+
+    Parameters
+    ----------
+    validation : (Interactions, Interactions)
+    fields : callable
+        Scores of histories.
+    """
+    history, held_out = validation
+    popular, allowed = np.zeros(history.n_items, np.int64), np.ones(history.n_items, bool)
+    size, found = max(1, BATCH_BYTES // (4 * history.n_items)), []
+    for start in range(0, history.n_users, size):
+        stop = min(start + size, history.n_users)
+        x, wanted = sparse(_slice(history, start, stop)), _slice(held_out, start, stop)
+        best, _ = kernels.top(fields(x), x, popular, allowed, min(VALIDATION_PLACES, history.n_items))
+        n_held = np.diff(wanted.indptr)
+        asked = n_held > 0
+        found.append(ndcg(hits(best, wanted)[asked], n_held[asked], VALIDATION_PLACES))
+    return float(np.concatenate(found).mean())
+
+
+def _checked_validation(validation: Validation, items: Vocabulary) -> Validation:
+    history, held_out = (part.brought_to(items) for part in validation)
+    if history.n_users != held_out.n_users:
+        raise DataError(f"history has {history.n_users:,} rows, held_out {held_out.n_users:,}; give the same users")
+    if not held_out.n_entries:
+        raise DataError("no validation user has a held-out choice of a known item")
+    return history, held_out
 
 
 def _nothing(n_rows: int) -> kernels.Sparse:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from harmonium.data import Interactions
 from harmonium.errors import SettingError
-from harmonium.estimators.choice import ChoiceModel, sparse
+from harmonium.estimators.choice import ChoiceModel, Validation, sparse
 from harmonium.events import Event
 from harmonium.kernels import choices as kernels
 from harmonium.models import couplings
@@ -93,7 +93,7 @@ class GaussianBoltzmann(ChoiceModel):
         self.couplings_: Couplings | None = None
         self.learned_: Interactions | None = None
 
-    def _learn(self, interactions: Interactions) -> Iterator[Event]:
+    def _learn(self, interactions: Interactions, validation: Validation | None = None) -> Iterator[Event]:
         self._check()
         shape = self._shape(interactions)
         sizes = interactions.n_users, interactions.n_items, self.n_neighbours, self.n_pairs

@@ -7,7 +7,7 @@ Sums of rows, Gram matrices, ranked lists, fantasies and steps.
 
 import numpy as np
 
-from harmonium.kernels.cpu_rows import add_rows, sigmoid, uniform
+from harmonium.kernels.cpu_rows import add_rows, exp, sigmoid, uniform
 from harmonium.kernels.jit import compiled, inlined, prefetch
 
 f32 = np.float32
@@ -256,3 +256,27 @@ def list_spread(start, stop, lists, of_indptr, of_user, n_users, out):
                 for t in range(of_indptr[i], of_indptr[i + 1]):
                     touched[of_user[t]] = 0.0
         out[r] = (squared - n) / 2
+
+
+@compiled
+def residual_rows(start, stop, Z, indptr, item, weight, loss):
+    """Fields become n softmax(field) - x, row by row, n the sum of x; loss[r] = -sum x log softmax."""
+    for r in range(start, stop):
+        z = Z[r]
+        n, agreed = f32(0), 0.0
+        top = z[0]
+        for i in range(z.shape[0]):
+            top = z[i] if z[i] > top else top
+        for t in range(indptr[r], indptr[r + 1]):
+            n += weight[t]
+            agreed += weight[t] * (z[item[t]] - top)
+        total = f32(0)
+        for i in range(z.shape[0]):
+            z[i] = exp(z[i] - top)
+            total += z[i]
+        scale = n / total
+        for i in range(z.shape[0]):
+            z[i] *= scale
+        for t in range(indptr[r], indptr[r + 1]):
+            z[item[t]] -= weight[t]
+        loss[r] = n * np.log(total) - agreed

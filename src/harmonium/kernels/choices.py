@@ -249,6 +249,24 @@ def adam(x: Floats, gradient: Floats, moments: tuple[Floats, Floats], rate: floa
 BETA_1, BETA_2 = 0.9, 0.999
 
 
+def residual(Z: Floats, x: Sparse) -> npt.NDArray[np.float64]:
+    """Turn fields into the gradient of the softmax's loss: n softmax(field) - x, in place; n is the sum of a row of x.
+
+    Parameters
+    ----------
+    Z : float32 array, (n_rows, n_items)
+    x : sparse, (n_rows, n_items)
+
+    Returns
+    -------
+    float64 array, (n_rows,)
+        -sum x log softmax(field), in nats.
+    """
+    loss = np.empty(len(Z))
+    over_rows(rows.residual_rows, np.arange(len(Z) + 1), Z, *x, loss)
+    return loss
+
+
 def list_spread(lists: npt.NDArray[np.int32], of_item: Sparse, n_users: int) -> npt.NDArray[np.float64]:
     """Sum over the pairs of each list's items of the cosine between the sets of users who chose them.
 

@@ -115,6 +115,15 @@ def adam(x: Floats, gradient: Floats, moments: tuple[Floats, Floats], rate: floa
     x -= rate * (mean / (1 - BETA_1**t)) / (np.sqrt(square / (1 - BETA_2**t)) + 1e-8)
 
 
+def residual(Z: Floats, x: Sparse):
+    """See `choices.residual`."""
+    written = dense(x, Z.shape[1])
+    log_p = Z - Z.max(axis=1, keepdims=True)
+    log_p = log_p - np.log(np.exp(log_p).sum(axis=1, keepdims=True))
+    Z[...] = np.exp(log_p) * written.sum(axis=1, keepdims=True) - written
+    return -(written * log_p).sum(axis=1, dtype=np.float64)
+
+
 def list_spread(lists, of_item: Sparse, n_users: int):
     """See `choices.list_spread`."""
     chosen = dense((*of_item[:2], np.ones(len(of_item[1]), np.float32)), n_users)

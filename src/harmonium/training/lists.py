@@ -63,7 +63,8 @@ def ndcg(hit: Hits, n_held: Counts, k: int) -> Floats:
     discount = 1 / np.log2(np.arange(2, k + 2))
     ideal = np.cumsum(discount)[np.minimum(n_held, k) - 1]
     found = hit[:, :k]
-    return np.divide(found @ discount[: found.shape[1]], ideal)
+    gain = np.einsum("up,p->u", found, discount[: found.shape[1]])
+    return gain / ideal
 
 
 def average_precision(hit: Hits, n_held: Counts, k: int) -> Floats:
@@ -81,7 +82,7 @@ def reciprocal_rank(hit: Hits, n_held: Counts, k: int) -> Floats:
 
 def hit_rate(hit: Hits, n_held: Counts, k: int) -> Floats:
     """Whether there is a hit among the first k: (n_users,). See `recall`."""
-    return hit[:, :k].any(axis=1).astype(np.float64)
+    return np.asarray(hit[:, :k].any(axis=1), dtype=np.float64)
 
 
 LIST_METRICS = {
