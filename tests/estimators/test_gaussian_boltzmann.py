@@ -97,6 +97,16 @@ def test_third_order_terms_are_the_regression_on_items_and_pairs_without_what_ho
         assert model.scores(x)[:, j] == pytest.approx(Z[:, kept] @ b, abs=1e-4)
 
 
+def test_linear_hidden_units_are_the_principal_directions_of_the_normalised_interactions(rng):
+    x = made(rng, weighted=True)
+    X = x.to_csr().toarray().astype(np.float64)
+    plain, more = (GaussianBoltzmann(ridge=3.0, n_factors=n, factor_share=0.7, output_degree=-0.1) for n in (0, 3))
+    root = np.sqrt(np.maximum(X.sum(axis=0), 1))
+    V = np.linalg.svd(X / np.sqrt(X.sum(axis=1, keepdims=True)) / root)[2][:3].T
+    added = 0.7 * (X / root) @ V @ V.T * root * np.maximum(X.sum(axis=0), 1) ** -0.1
+    assert more.fit(x).scores(x) - plain.fit(x).scores(x) == pytest.approx(added, abs=2e-3)
+
+
 def test_few_neighbours_lose_little_and_more_lose_less(rng):
     x = made(rng, n_users=400, n_items=60)
     full = GaussianBoltzmann(ridge=5.0, shape="dense").fit(x).scores(x)
@@ -186,7 +196,7 @@ def _halves():
 
 
 @pytest.mark.parametrize(
-    "settings", [{"dropout": 0.4, "ridge": 2.0}, {"n_pairs": 3}, {"shape": "neighbours"}, {"shape": "dual"}]
+    "settings", [{"dropout": 0.4, "n_factors": 2}, {"n_pairs": 3}, {"shape": "neighbours"}, {"shape": "dual"}]
 )
 def test_a_saved_model_answers_as_the_one_that_was_saved(rng, tmp_path, settings):
     x = made(rng, weighted=True)

@@ -6,13 +6,14 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-from harmonium.data import Interactions
+from harmonium import storage
+from harmonium.data import Interactions, Vocabulary
 from harmonium.errors import SettingError
 from harmonium.estimators.choice import ChoiceModel, Validation, sparse
 from harmonium.events import Event
 from harmonium.kernels import choices as kernels
 from harmonium.models import couplings
-from harmonium.models.couplings import Couplings, Dense, Dual, Neighbours, Pairs, Scaled
+from harmonium.models.couplings import Couplings, Dense, Dual, Factors, Neighbours, Pairs, Scaled
 from harmonium.training.memory import announced
 from harmonium.training.settings import check_choice, check_count, check_number, check_share
 
@@ -53,6 +54,13 @@ class GaussianBoltzmann(ChoiceModel):
         terms. Needs the dense shape.
     pair_ridge : float
         The ridge of a pair; as `ridge` when 0.
+    n_factors : int
+        Linear hidden units beside the couplings: principal directions of the interactions, which carry what many items
+        have in common.
+    factor_share : float
+        What their part of the score is multiplied by.
+    random_state : int
+        Of the hidden units, which are found by random projection.
     max_memory_gb : float or None
         Do not allocate more than this, in GB of 10^9 bytes. What the system can give is a limit in any case.
 
@@ -84,12 +92,17 @@ class GaussianBoltzmann(ChoiceModel):
         n_neighbours: int = 200,
         n_pairs: int = 0,
         pair_ridge: float = 0.0,
+        n_factors: int = 0,
+        factor_share: float = 0.1,
+        random_state: int = 0,
         max_memory_gb: float | None = None,
     ):
         self.ridge, self.dropout, self.variance_power = ridge, dropout, variance_power
         self.user_degree, self.item_degree, self.output_degree = user_degree, item_degree, output_degree
         self.shape, self.n_neighbours, self.n_pairs, self.pair_ridge = shape, n_neighbours, n_pairs, pair_ridge
+        self.n_factors, self.factor_share, self.random_state = n_factors, factor_share, random_state
         self.max_memory_gb = max_memory_gb
+        self.factors_: Factors | None = None
         self.couplings_: Couplings | None = None
         self.learned_: Interactions | None = None
 
@@ -115,6 +128,10 @@ class GaussianBoltzmann(ChoiceModel):
         else:
             self.couplings_ = couplings.dense(ready)
         self.learned_ = interactions if shape == "dual" else None
+        self.factors_ = None
+        if self.n_factors:
+            how = self.n_factors, float(self.factor_share), ready.out, int(self.random_state)
+            self.factors_ = couplings.factors(x, interactions.n_items, *how)
 
     def _check(self) -> None:
         check_number("ridge", self.ridge, 1e-9, MOST)
@@ -125,6 +142,9 @@ class GaussianBoltzmann(ChoiceModel):
         check_count("n_neighbours", self.n_neighbours, 1, 100_000)
         check_count("n_pairs", self.n_pairs, 0, 1_000_000)
         check_number("pair_ridge", self.pair_ridge, 0.0, MOST)
+        check_count("n_factors", self.n_factors, 0, 100_000)
+        check_count("random_state", self.random_state, 0, (1 << 63) - 1)
+        check_number("factor_share", self.factor_share, -1000.0, 1000.0)
         if self.max_memory_gb is not None:
             check_number("max_memory_gb", self.max_memory_gb, 0.0, MOST)
         if self.n_pairs and self.shape not in ("auto", "dense"):
@@ -142,16 +162,26 @@ class GaussianBoltzmann(ChoiceModel):
         return ", ".join(less) or "keep the items and users that occur most"
 
     def _scores(self, history: Interactions) -> Floats:
-        machine = self._fitted("couplings_")
-        if not isinstance(machine, Dual):
-            return machine.scores(sparse(history))
-        return machine.scores(sparse(history), _rows_of(history, self._fitted("learned_")))
+        machine, x = self._fitted("couplings_"), sparse(history)
+        if isinstance(machine, Dual):
+            found = machine.scores(x, _rows_of(history, self._fitted("learned_")))
+        else:
+            found = machine.scores(x)
+        if self.factors_ is not None:
+            found += self.factors_.scores(x)
+        return found
 
     def _relative(self, scores: Floats) -> Floats:
         return np.cbrt(scores)  # rising, and spreads the many scores near 0
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, npt.NDArray]]:
         """Plain values and arrays of what was learned."""
+        header, arrays = self._coupling_parts()
+        if self.factors_ is not None:
+            arrays |= {f"factors.{name}": getattr(self.factors_, name) for name in ("V", "before", "after")}
+        return header, arrays
+
+    def _coupling_parts(self) -> tuple[dict[str, Any], dict[str, npt.NDArray]]:
         machine = self._fitted("couplings_")
         if isinstance(machine, Dense):
             pairs = {} if machine.pairs is None else {"first": machine.pairs.first, "second": machine.pairs.second}
@@ -174,6 +204,8 @@ class GaussianBoltzmann(ChoiceModel):
         header : dict
         arrays : dict of arrays
         """
+        hidden = storage.under("factors.", arrays)
+        self.factors_ = Factors(**hidden) if hidden else None
         if header["shape"] == "dense":
             pairs = Pairs(arrays["first"], arrays["second"]) if "first" in arrays else None
             self.couplings_ = Dense(arrays["B"], pairs)
@@ -184,9 +216,6 @@ class GaussianBoltzmann(ChoiceModel):
 
 
 def _dual_of(arrays: dict[str, npt.NDArray], items: Any) -> tuple[Dual, Interactions]:
-    from harmonium import storage
-    from harmonium.data import Vocabulary
-
     users = Vocabulary.from_arrays(storage.under("users.", arrays))
     learned = Interactions(arrays["indptr"], arrays["item"], users, items, arrays.get("weight"))
     x = learned.indptr, learned.item, arrays["values"]

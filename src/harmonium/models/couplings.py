@@ -23,6 +23,8 @@ from harmonium.kernels.linear import BLOCK, invert
 
 Floats = npt.NDArray[np.float32]
 DENSE_CHUNK = 1 << 24  # elements of a temporary
+OVERSAMPLED = 20  # vectors beyond those wanted
+POWER_STEPS = 3
 
 
 @final
@@ -188,6 +190,71 @@ class Dual:
 
 
 Couplings = Dense | Neighbours | Dual
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """Linear hidden units beside the couplings: what is common to many items, whatever lies between.
+
+    Their weights are the first right singular vectors V of the interactions, rows divided by the root of the user's sum
+    of weights and columns by the root s of the item's; the score gains x s^-1 V V' s.
+
+    Parameters
+    ----------
+    V : float32 array, (n_items, n_factors)
+    before, after : float32 arrays, (n_items,)
+        1 / s, and s times the share that the hidden units have.
+    """
+
+    V: Floats
+    before: Floats
+    after: Floats
+
+    def scores(self, x: Sparse) -> Floats:
+        """What the hidden units add to the scores: (n_rows, n_items).
+
+        Parameters
+        ----------
+        x : sparse, (n_rows, n_items)
+        """
+        found = kernels.sum_rows((x[0], x[1], x[2] * self.before[x[1]]), self.V) @ self.V.T
+        found *= self.after
+        return found
+
+
+def factors(x: Sparse, n_items: int, n_factors: int, share: float, out: npt.NDArray[np.float64], seed: int) -> Factors:
+    """Principal directions of the degree-normalised interactions (the low-pass filter of Shen et al., CIKM 2021).
+
+    Parameters
+    ----------
+    x : sparse, (n_users, n_items)
+    n_items, n_factors : int
+    share : float
+        What their scores are multiplied by.
+    out : float64 array, (n_items,)
+        As that of `Scaled`.
+    seed : int
+
+    Notes
+    -----
+    Randomised subspace iteration (Halko, Martinsson & Tropp, SIAM Review 2011, algorithm 4.4): sparse products with a
+    block of n_factors + `OVERSAMPLED` vectors, `POWER_STEPS` times both ways.
+    """
+    indptr, item, weight = x
+    user = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    of_user = np.sqrt(np.maximum(np.bincount(user, weight, len(indptr) - 1), 1e-12))
+    root = np.sqrt(np.maximum(np.bincount(item, weight, n_items), 1))
+    rows = indptr, item, (weight / of_user[user] / root[item]).astype(np.float32)
+    columns = kernels.transposed(rows, n_items)
+    n = min(n_factors + OVERSAMPLED, n_items, len(indptr) - 1)
+    block = np.random.default_rng(seed).standard_normal((n_items, n), dtype=np.float32)
+    for _ in range(POWER_STEPS + 1):
+        block = np.linalg.qr(kernels.sum_rows(rows, block))[0]
+        block = np.linalg.qr(kernels.sum_rows(columns, block))[0]
+    _, _, right = np.linalg.svd(kernels.sum_rows(rows, block), full_matrices=False)
+    V = np.ascontiguousarray(block @ right[: min(n_factors, n)].T, dtype=np.float32)
+    return Factors(V, (1 / root).astype(np.float32), (share * root * out).astype(np.float32))
 
 
 def scaled(
