@@ -8,12 +8,15 @@ import pytest
 
 from harmonium.data import Ratings, Scale, Vocabulary, load, random_split, strong_split
 from harmonium.errors import DataError, DivergenceError, ModelFileError, NotFittedError, SettingError
-from harmonium.estimators import rating_rbm
+from harmonium.estimators import rating_file
 from harmonium.estimators.rating_rbm import RatingRBM
 from harmonium.kernels import jit
 from harmonium.models import level_rbm, rating_model
 from harmonium.models.rating_model import Blend
+from harmonium.training import state as states
+from harmonium.training.settings import Learning
 from harmonium.training.validation import errors, fit_blend
+from harmonium.units.levels import level_features
 
 SMALL = {"n_hidden": 20, "n_epochs": 6, "batch_size": 50}
 
@@ -29,7 +32,7 @@ def fitted(split):
 
 
 def same_model(a, b):
-    for x, y in zip(rating_rbm.to_parts(a)[1].values(), rating_rbm.to_parts(b)[1].values(), strict=True):
+    for x, y in zip(rating_file.to_parts(a)[1].values(), rating_file.to_parts(b)[1].values(), strict=True):
         np.testing.assert_array_equal(x, y)
 
 
@@ -250,8 +253,6 @@ def test_the_validation_curve_falls_and_data_lie_lower_than_noise(fitted):
 
 
 def test_growing_steps_share_the_epochs():
-    from harmonium.training.settings import Learning
-
     learning = Learning(n_steps=(1, 3, 9), n_epochs=9)
     assert [learning.steps_at(epoch) for epoch in range(9)] == [1, 1, 1, 3, 3, 3, 9, 9, 9]
 
@@ -273,6 +274,67 @@ def test_partial_fit_goes_on_from_the_fitted_model(split):
     assert machine.n_epochs == 10
 
 
+def test_partial_fit_takes_in_users_and_items_that_have_come_since(split):
+    users, items = (np.flatnonzero(np.arange(n) % 50) for n in (610, 9_724))
+    machine = RatingRBM(**SMALL | {"n_epochs": 10}, validation_fraction=0)
+    machine.fit(split.train.transposed().columns(users).transposed().columns(items))
+    with pytest.raises(DataError, match=r"610 users, the model was trained on 597; say where its users stand"):
+        machine.partial_fit(split.train)
+    machine.partial_fit(split.train, n_epochs=3, users=users, items=items)
+    found = machine.predict_proba(split.train, split.test)
+    assert errors(found, split.test.level, split.test.scale.values)[0] < 0.93
+
+
+def test_items_the_model_never_saw_are_predicted_from_their_ratings(split):
+    """Every eighth item is kept from training, then folded in by the training ratings of people it knows."""
+    items = np.flatnonzero(np.arange(9_724) % 8)
+    asked = split.test.select(split.test.item % 8 == 0)
+    known = split.train.select(split.train.item % 8 != 0)
+    values = asked.scale.values
+    machine = RatingRBM(n_hidden=32, n_epochs=20).fit(split.train.columns(items))
+    for cases in ("users", "items", "both"):
+        part = machine.only(cases)
+        knowing = part.with_items(split.train, items).predict_proba(known, asked)
+        ignorant = part.with_items(known, items).predict_proba(known, asked)
+        assert errors(knowing, asked.level, values)[0] < 0.97 * errors(ignorant, asked.level, values)[0]
+
+
+@pytest.mark.parametrize("place", [[3, 2], np.arange(9_000), np.arange(9_724) * 2.0])
+def test_the_place_of_the_known_items_is_checked(fitted, split, place):
+    with pytest.raises(DataError, match="items: give 9,724 strictly increasing whole numbers below 9,724"):
+        fitted.with_items(split.train, place)
+
+
+def test_machines_that_learn_side_by_side_are_one_committee(split):
+    """With refit the ones that chose the epochs stay, so two of each kind become four; and they are better than one."""
+    settings = SMALL | {"n_epochs": 6, "refit": True}
+    alone, many = (RatingRBM(**settings, n_machines=n).fit(split.train) for n in (1, 2))
+    assert (alone.model_.n_machines, many.model_.n_machines) == (2, 4)
+    assert many.model_.users.n_hidden == 4 * many.n_hidden
+    assert {event.machine for event in many.history_} == {"users 1", "users 2", "items 1", "items 2"}
+    values = split.train.scale.values
+    one, four = (errors(m.predict_proba(split.train, split.test), split.test.level, values)[1] for m in (alone, many))
+    assert four < one
+    many.partial_fit(split.train, n_epochs=1)
+    assert many.model_.n_machines == 4
+
+
+def test_the_averaged_parameters_weigh_late_epochs_more(split):
+    learning, cases = Learning(n_epochs=3), split.train
+    state = states.start(level_rbm.initial(cases, 4, level_features("linear", cases.scale.x), 0), cases, learning, 0)
+    seen = []
+    for epoch in (1, 2, 3):
+        state.machine.c[:] = epoch
+        state.epoch = epoch
+        state.take_average(2.0)
+        seen.append(float(state.rbm().c[0]))
+    # shares of (power + 1) / (power + epoch): 1, 3/4, 3/5
+    assert seen == pytest.approx([1.0, 0.25 + 2 * 0.75, 0.4 * 1.75 + 3 * 0.6])
+    last = states.start(state.rbm(), cases, learning, 0)
+    last.take_average(0.0)
+    assert last.average is None
+
+
 def test_settings_follow_the_estimator_contract():
     from sklearn.base import clone
 
@@ -286,7 +348,7 @@ def test_settings_follow_the_estimator_contract():
 
 
 def test_parts_round_trip_without_loss(fitted, split):
-    again = rating_rbm.from_parts(*rating_rbm.to_parts(fitted))
+    again = rating_file.from_parts(*rating_file.to_parts(fitted))
     np.testing.assert_array_equal(again.predict(split.train, split.test), fitted.predict(split.train, split.test))
     assert again.get_params() == fitted.get_params()
     assert pickle.loads(pickle.dumps(fitted)).get_params() == fitted.get_params()
@@ -329,10 +391,10 @@ def test_a_machine_that_is_not_there_is_an_error_that_says_so(split):
 
 
 def test_a_model_that_has_lost_a_machine_is_refused(fitted):
-    header, arrays = rating_rbm.to_parts(fitted)
+    header, arrays = rating_file.to_parts(fitted)
     less = {name: array for name, array in arrays.items() if not name.startswith("users.")}
     with pytest.raises(ModelFileError, match="should hold the machines users, items, and holds items"):
-        rating_rbm.from_parts(header, less)
+        rating_file.from_parts(header, less)
 
 
 def test_validation_ratings_count_as_learned_from(split):

@@ -7,7 +7,7 @@ import pytest
 
 from harmonium.data import Ratings, Scale, Vocabulary
 from harmonium.errors import DataError
-from harmonium.models import level_rbm
+from harmonium.models import fold_in, level_rbm
 from harmonium.models.level_rbm import LevelRBM
 from harmonium.units import bernoulli, levels
 from harmonium.units.levels import FEATURES, level_features
@@ -165,3 +165,51 @@ def test_draws_follow_the_probabilities():
     on = bernoulli.sample(np.full(n, 0.7), rng.random(n)).sum()
     p = bernoulli.mean(np.array([0.7]))[0]
     assert (on - n * p) ** 2 / (n * p * (1 - p)) < chi2.isf(1e-3, 1)
+
+
+def test_a_committee_is_the_geometric_mean_of_its_members():
+    machines = [made(seed=seed) for seed in range(3)]
+    committee = level_rbm.committee(machines)
+    cases = as_ratings(STATES)
+    h = np.random.default_rng(0).random((3, len(STATES), N_HIDDEN)).astype(np.float32)
+    together = np.concatenate(h, axis=1)
+    for found, each in (
+        (level_rbm.energy(committee, cases, together), [level_rbm.energy(m, cases, x) for m, x in zip(machines, h)]),
+        (level_rbm.free_energy(committee, cases), [level_rbm.free_energy(m, cases) for m in machines]),
+        (
+            level_rbm.level_fields(committee, together[5]),
+            [level_rbm.level_fields(m, x[5]) for m, x in zip(machines, h)],
+        ),
+    ):
+        np.testing.assert_allclose(found, np.mean(each, axis=0), rtol=1e-5, atol=1e-5)
+    members = np.split(level_rbm.hidden_mean(committee, cases), 3, axis=1)
+    for machine, mean in zip(machines, members):
+        np.testing.assert_allclose(mean, level_rbm.hidden_mean(machine, cases), rtol=1e-5)
+
+
+def test_the_members_of_a_committee_make_it_again():
+    committee = level_rbm.committee([made(seed=seed) for seed in range(3)])
+    again = level_rbm.committee(level_rbm.members(committee))
+    for name in ("W", "b", "c", "phi"):
+        np.testing.assert_allclose(getattr(again, name), getattr(committee, name), rtol=1e-6)
+    assert again.n_machines == 3
+    alone = made()
+    assert level_rbm.members(alone) == [alone] and level_rbm.committee([alone]) is alone
+
+
+def test_a_unit_that_is_folded_in_tells_its_levels_as_the_one_it_was_drawn_from():
+    """Cases with known hidden units; the last column is drawn from unit 1, which the machine without it must find."""
+    rng, n_cases = np.random.default_rng(3), 4000
+    rbm = made(seed=1)
+    cases = as_ratings(rng.integers(0, 3, (n_cases, N_VISIBLE)))
+    hidden = level_rbm.hidden_mean(rbm, cases)
+    p = np.stack([level_rbm.case_probabilities(rbm, h, np.array([1]))[0] for h in hidden])
+    drawn = levels.sample(np.log(p), rng.random(n_cases))
+    user = np.concatenate((cases.user_of(), np.arange(n_cases)))
+    item = np.concatenate((cases.item + 1, np.zeros(n_cases, int)))  # the new unit's id comes first
+    level = np.concatenate((cases.level, drawn))
+    wider = Ratings.from_arrays(user, item, level, cases.users, Vocabulary(np.arange(N_VISIBLE + 1)), SCALE)
+    more = fold_in.grown(rbm, wider, np.arange(1, N_VISIBLE + 1), 0.1, 0.1)
+    np.testing.assert_array_equal(more.W[:, 1:], rbm.W)
+    found = np.stack([level_rbm.case_probabilities(more, h, np.array([0]))[0] for h in hidden[:50]])
+    np.testing.assert_allclose(found, p[:50], atol=0.06)

@@ -8,7 +8,7 @@ from _worlds import N_ITEMS, machine
 from _worlds import recommender as made
 
 from harmonium import storage
-from harmonium.data import Scale, Vocabulary
+from harmonium.data import Ratings, Scale, Titles, Vocabulary
 from harmonium.errors import DataError, ModelFileError, NotFittedError, SettingError
 from harmonium.estimators.rating_rbm import RatingRBM
 from harmonium.recommending import Recommender
@@ -163,3 +163,21 @@ def test_parts_that_do_not_fit_together_are_refused():
 
 def test_its_representation_says_what_it_knows():
     assert repr(made()) == "Recommender(40 items, 800 training ratings, 1 to 5, cases='both')"
+
+
+def test_a_new_film_is_recommended_once_enough_people_have_rated_it(films, recommender):
+    train = films[0]
+    fans = np.argsort(-np.diff(train.indptr))[:120]
+    some = train.rows(fans)
+    user = np.concatenate((some.user_of(), np.arange(len(fans))))
+    item = np.concatenate((train.items.ids[some.item], np.full(len(fans), 999_999)))
+    rating = np.concatenate((some.values(), np.full(len(fans), train.scale.maximum)))
+    more = Titles.from_rows([999_999], ["Harmonium, The (2026)"], [["Drama"]])
+    grown = recommender.with_items(Ratings.from_triples(user, item, rating, scale=train.scale), more)
+    assert len(grown.items) == len(recommender.items) + 1
+    found = grown.recommend(SCIENCE_FICTION, 5)
+    assert "Harmonium, The (2026)" in [film.title for film in found]
+    before, after = (world.predict(SCIENCE_FICTION, ["heat 1995"])[0] for world in (recommender, grown))
+    assert before == after
+    with pytest.raises(DataError, match="known to the model already"):
+        recommender.with_items(train)

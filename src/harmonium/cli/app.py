@@ -18,6 +18,9 @@ SUMMARIES = {
     "similar": "List the items most like an item.",
     "units": "Show what the hidden units stand for.",
     "energy": "Weigh a history: its free energy, and the hidden units it turns on.",
+    "serve": "Answer over HTTP, with a page on which one sees the machine think.",
+    "retrain": "Learn from the ratings that a service has stored, and put the new model in place.",
+    "keys": "Make, list and revoke the API keys of a service.",
     "doctor": "Say what this installation consists of and runs on.",
 }
 

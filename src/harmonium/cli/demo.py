@@ -9,12 +9,15 @@ import typer
 
 from harmonium.cli.console import duration, narrator, print_json
 from harmonium.cli.learning import check_folder, learn
+from harmonium.cli.opening import default_model, offer, ready_folder
 from harmonium.cli.options import Json, Quiet, taking
+from harmonium.cli.recording import record
 from harmonium.cli.settings import machine, setting_options
 from harmonium.cli.showing import print_evaluation, print_recommendations, print_unit
 from harmonium.data import load, random_split
+from harmonium.data.presets import BUNDLED_TERMS
 from harmonium.errors import DataError
-from harmonium.evaluation.ratings import evaluate
+from harmonium.evaluation.ratings import Evaluation, evaluate
 from harmonium.recommending import Explanation, Recommendation, Recommender
 
 DATASET = "movielens-small"
@@ -38,16 +41,18 @@ TASTES = {
         "Toy Story (1995)", "Spirited Away (2001)", "Shrek (2001)", "Finding Nemo (2003)", "Lion King, The (1994)",
     ),
 }  # fmt: skip
+SMALL = {"n_hidden": 64, "n_epochs": 20}
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-@taking(*setting_options(n_hidden=64, n_epochs=20))
+@taking(*setting_options(**SMALL))
 def demo(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Keep the model in this file.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    serve: Annotated[bool, typer.Option("--serve", help="Then open the page, if there is a terminal.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
     **settings: Any,
@@ -57,19 +62,13 @@ def demo(
     A tenth of the ratings is held out to measure on. The machines are small; harmonium train has the full size.
     """
     began, narrate = time.monotonic(), narrator(quiet)
+    if output is None and serve:
+        output, force = ready_folder(default_model()), True
     if output is not None:
         check_folder(output)
         if output.exists() and not force:
             raise DataError(f"{output}: exists already; --force replaces it")
-    dataset = load(DATASET)
-    known, asked = random_split(dataset.ratings, HELD_OUT, SEED)
-    narrate(f"{dataset.name}: {dataset.ratings!r}; a tenth is held out")
-    estimator = machine(settings)
-    learn(estimator, known, quiet)
-    narrate(f"predicting {asked.n_ratings:,} held-out ratings")
-    found = evaluate(estimator, known, asked)
-    titles = None if dataset.titles is None else dataset.titles.aligned_to(known.items)
-    recommender = Recommender(estimator, known.items, known.scale, titles)
+    recommender, found = learned(settings, quiet)
     if output is not None:
         recommender.save(output)
     tastes = {name: _recommended(recommender, name) for name in TASTES}
@@ -80,12 +79,12 @@ def demo(
                 "evaluation": found.to_dict(),
                 "recommendations": {name: _plain(pairs) for name, pairs in tastes.items()},
                 "unit": asdict(unit),
-                "terms": dataset.licence,
+                "terms": BUNDLED_TERMS,
                 "seconds": time.monotonic() - began,
             }
         )
         return
-    print(f"Error of {asked.n_ratings:,} held-out ratings, with standard errors")
+    print(f"Error of {found.model.n:,} held-out ratings, with standard errors")
     print_evaluation(found)
     for name, pairs in tastes.items():
         print(f"\nSomeone likes {name}: {'; '.join(TASTES[name])}")
@@ -93,10 +92,33 @@ def demo(
         print_recommendations([item for item, _ in pairs], [why for _, why in pairs])
     print("\nWhat one hidden unit stands for")
     print_unit(unit)
-    print(f"\nThe ratings: {dataset.licence}.")
+    print(f"\nThe ratings: {BUNDLED_TERMS}.")
     narrate(f"\n{duration(time.monotonic() - began)} in all. Next:")
     for line in _next(output):
         narrate(f"  {line}")
+    if serve:
+        offer(output or default_model(), narrate)
+
+
+def learned(settings: dict[str, Any], quiet: bool) -> tuple[Recommender, Evaluation]:
+    """A recommender of the bundled ratings but a tenth, and its evaluation on that tenth.
+
+    Parameters
+    ----------
+    settings : dict
+        From `setting_options`.
+    quiet : bool
+    """
+    began, narrate, dataset = time.monotonic(), narrator(quiet), load(DATASET)
+    known, asked = random_split(dataset.ratings, HELD_OUT, SEED)
+    narrate(f"{dataset.name}: {dataset.ratings!r}; a tenth is held out")
+    estimator = machine(settings)
+    learn(estimator, known, quiet)
+    narrate(f"predicting {asked.n_ratings:,} held-out ratings")
+    found, seconds = evaluate(estimator, known, asked), time.monotonic() - began
+    kept = record(estimator, known, found, HELD_OUT, seconds, source=dataset.name, terms=dataset.licence)
+    titles = None if dataset.titles is None else dataset.titles.aligned_to(known.items)
+    return Recommender(estimator, known.items, known.scale, titles, record=kept), found
 
 
 def _disliked(name: str) -> list[str]:
@@ -120,6 +142,7 @@ def _next(output: Path | None) -> list[str]:
     learning = [] if output else [f"harmonium train {DATASET} -o {model}"]
     return [
         *learning,
+        f"harmonium serve {model}",
         f'harmonium recommend {model} --like "matrix" --like "toy story 1995" --explain',
         f'harmonium predict {model} --like "matrix" "titanic 1997"',
         "harmonium train ratings.csv --titles movies.csv -o mine.harmonium",

@@ -11,7 +11,8 @@ from harmonium.estimators.rating_rbm import RatingRBM
 
 HELP = {
     "n_hidden": "Hidden units of each machine.",
-    "cases": "What a training case is: users, items, or both (two machines and their calibrated mean).",
+    "n_machines": "Machines of each kind, learnt from different seeds and averaged.",
+    "cases": "What a training case is: users, items, or both (machines of both kinds and their calibrated mean).",
     "features": "How levels share weights: linear, identity, ...",
     "method": "multi-prediction, cd or pcd.",
     "n_steps": "Steps of cd and pcd; 1,3,9 grows during training.",
@@ -27,6 +28,7 @@ HELP = {
     "weight_decay": "L2 penalty per rating of a visible unit.",
     "momentum": "Of the optimizers momentum and adam.",
     "beta2": "Of the optimizer adam.",
+    "averaging": "How closely the model follows the last epochs' parameters; 0 takes the last ones alone.",
     "patience": "Epochs without improvement before stopping; 0 never stops early.",
     "validation_fraction": "Share of the ratings that chooses the epoch and calibrates; 0 does neither.",
     "refit": "Learn again from all ratings for the chosen number of epochs.",
@@ -52,6 +54,17 @@ def setting_options(**defaults: Any) -> list[inspect.Parameter]:
             default = str(default)
         options.append(option(name, type(default), default, typer.Option(rich_help_panel=PANEL, help=HELP[name])))
     return options
+
+
+def defaults(**changed: Any) -> dict[str, Any]:
+    """The values of `setting_options` where none is given.
+
+    Parameters
+    ----------
+    **changed
+        As for `setting_options`.
+    """
+    return {parameter.name: parameter.default for parameter in setting_options(**changed)}
 
 
 def machine(settings: dict[str, Any]) -> RatingRBM:

@@ -10,6 +10,7 @@ from harmonium.cli.console import duration, narrator, print_json
 from harmonium.cli.learning import check_folder, learn
 from harmonium.cli.options import Json, Quiet, Source, taking
 from harmonium.cli.reading import PATH, READING, read_source, titles_for
+from harmonium.cli.recording import held_out, measured, record
 from harmonium.cli.settings import HELP, machine, setting_options
 from harmonium.errors import DataError
 from harmonium.recommending.recommender import Recommender
@@ -31,6 +32,9 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint, bit for bit.")] = False,
     log: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every event here, as JSON lines.")] = None,
+    hold_out: Annotated[
+        float, typer.Option(metavar="SHARE", help="Hold so many ratings out and keep the evaluation in the file.")
+    ] = 0.0,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -48,9 +52,12 @@ def train(
     dataset = read_source(source, **options)
     ratings, named = dataset.ratings, titles_for(dataset, titles)
     narrate(f"{dataset.name}: {ratings!r}")
-    estimator = machine(settings)
-    interrupted = learn(estimator, ratings, quiet, checkpoint, resume, log)
-    Recommender(estimator, ratings.items, ratings.scale, named).save(output)
+    estimator, (known, asked) = machine(settings), held_out(ratings, hold_out)
+    interrupted = learn(estimator, known, quiet, checkpoint, resume, log)
+    seconds = time.monotonic() - began
+    found = measured(estimator, known, asked)
+    kept = record(estimator, known, found, hold_out, seconds, source=dataset.name, terms=dataset.licence)
+    Recommender(estimator, ratings.items, ratings.scale, named, record=kept).save(output)
     seconds = time.monotonic() - began
     if interrupted:  # said even when quiet: the model is not what was asked for
         narrator(quiet=False)(f"interrupted: the best model so far was saved in {output}")

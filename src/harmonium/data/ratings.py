@@ -339,6 +339,29 @@ class Ratings:
         keep[_index_array("user", users, self.n_users)] = True
         return self.select(np.repeat(keep, np.diff(self.indptr)))
 
+    def columns(self, items: Any) -> "Ratings":
+        """Return the ratings of some items.
+
+        Parameters
+        ----------
+        items : ints, (n,)
+            Item indices, strictly increasing.
+
+        Raises
+        ------
+        DataError
+            An index is out of range, or they do not increase.
+        """
+        items = _index_array("item", items, len(self.items))
+        if not (np.diff(items) > 0).all():
+            raise DataError("items: the indices of columns must be strictly increasing, as a vocabulary's ids are")
+        place = np.full(self.n_items, -1, np.int64)
+        place[items] = np.arange(len(items))
+        kept = self.select(place[self.item] >= 0)
+        ids = self.items.ids
+        chosen = Vocabulary(ids[items] if isinstance(ids, np.ndarray) else [ids[k] for k in items.tolist()])
+        return replace(kept, item=place[kept.item], items=chosen)
+
     def transposed(self) -> "Ratings":
         """The same entries with items as rows: users and items change places.
 

@@ -8,14 +8,13 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-from harmonium import storage
 from harmonium.data import Ratings
 from harmonium.data.sketch import PairSketch
-from harmonium.errors import DataError, ModelFileError, SettingError
+from harmonium.errors import DataError, SettingError
 from harmonium.estimators.base import Estimator
 from harmonium.events import Event
 from harmonium.models import level_rbm, rating_model
-from harmonium.models.rating_model import Blend, ItemsSide, Person, RatingModel
+from harmonium.models.rating_model import Person, RatingModel
 from harmonium.training.fitting import MACHINES, Fit, Plan
 from harmonium.training.settings import SETTING_NAMES, Learning, check_choice, check_count, check_share
 from harmonium.units.levels import level_features
@@ -23,6 +22,7 @@ from harmonium.units.levels import level_features
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
 MOST_HIDDEN = 65_536
+MOST_MACHINES = 64
 
 
 @final
@@ -37,8 +37,11 @@ class RatingRBM(Estimator):
     ----------
     n_hidden : int
         Hidden units of each machine.
+    n_machines : int
+        Machines of each kind, learnt from different seeds and averaged; with `refit` those that chose the number of
+        epochs are averaged with those that learnt from all ratings, so that there are twice as many.
     cases : str
-        What a training case is: "users", "items", or "both" (two machines and their calibrated mean).
+        What a training case is: "users", "items", or "both" (machines of both kinds and their calibrated mean).
     features : str or array-like, (n_levels, n_features)
         How levels share weights: "linear" is (1, x); "identity" is Salakhutdinov, Mnih & Hinton 2007; see
         `harmonium.units.levels.level_features`.
@@ -57,6 +60,8 @@ class RatingRBM(Estimator):
     schedule : str
         "constant", "linear" or "cosine".
     weight_decay, momentum, beta2 : float
+    averaging : float
+        How closely the model follows the last epochs' parameters.
     patience : int
         Epochs without improvement before stopping; 0 never stops early.
     validation_fraction : float
@@ -90,6 +95,7 @@ class RatingRBM(Estimator):
         self,
         n_hidden: int = 512,
         *,
+        n_machines: int = 1,
         cases: str = "both",
         features: str | npt.ArrayLike = "linear",
         method: str = Learning.method,
@@ -106,6 +112,7 @@ class RatingRBM(Estimator):
         weight_decay: float = Learning.weight_decay,
         momentum: float = Learning.momentum,
         beta2: float = Learning.beta2,
+        averaging: float = Learning.averaging,
         patience: int = Learning.patience,
         validation_fraction: float = 0.05,
         refit: bool = False,
@@ -114,6 +121,7 @@ class RatingRBM(Estimator):
         random_state: int = 0,
     ):
         self.n_hidden = n_hidden
+        self.n_machines = n_machines
         self.cases = cases
         self.features = features
         self.method = method
@@ -130,6 +138,7 @@ class RatingRBM(Estimator):
         self.weight_decay = weight_decay
         self.momentum = momentum
         self.beta2 = beta2
+        self.averaging = averaging
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.refit = refit
@@ -237,34 +246,73 @@ class RatingRBM(Estimator):
         if fit.reason == "interrupted" and not (fit.chosen or fit.final):
             raise KeyboardInterrupt
 
-    def partial_fit(self, ratings: Ratings, y: None = None, *, n_epochs: int = 5) -> "RatingRBM":
-        """Learn on from the fitted model, with ratings that have come since.
+    def partial_fit(
+        self,
+        ratings: Ratings,
+        y: None = None,
+        *,
+        n_epochs: int = 5,
+        users: npt.ArrayLike | None = None,
+        items: npt.ArrayLike | None = None,
+    ) -> "RatingRBM":
+        """Learn on from the fitted model, with ratings, users and items that have come since.
 
         Parameters
         ----------
         ratings : Ratings
-            All ratings known by now, the new ones included, over the vocabularies of `fit`. Hidden units are read
-            off whole rows, so rows must be whole.
+            All ratings known by now, the new ones included: hidden units are read off whole rows, so rows must be
+            whole.
         y : None
             Part of scikit-learn's contract.
         n_epochs : int
             Passes over `ratings`.
+        users, items : int arrays, (n_users,) and (n_items,), optional
+            Where the users and items of the model stand among those of `ratings`, in their order; not needed where none
+            have come.
 
         Returns
         -------
         RatingRBM
             Itself. Without an earlier fit, this is one.
+
+        Raises
+        ------
+        SettingError, DataError
+            A setting is out of range; users, items or levels of the model are missing.
         """
         if self.model_ is None:
             return self.fit(ratings)
-        _check_shape(self.model_, ratings)
         check_count("n_epochs", n_epochs, 1, 1_000_000)
-        plan, learning = self._plan(ratings), replace(self._learning(), n_epochs=n_epochs)
+        place = _places(self.model_, ratings, users, items)
         blends, warm = self.model_.blends, self.model_
-        for _ in self._following(Fit(ratings, replace(plan, validation_fraction=0.0), learning, warm)):
+        plan = replace(self._plan(ratings), validation_fraction=0.0, n_machines=warm.n_machines)
+        learning = replace(self._learning(), n_epochs=n_epochs)
+        for _ in self._following(Fit(ratings, plan, learning, warm, place=place)):
             pass
         self.model_ = rating_model.with_blends(self.model_, blends)
         return self
+
+    def with_items(self, ratings: Ratings, items: npt.ArrayLike) -> "RatingRBM":
+        """Return a fitted estimator that knows further items, folded in by some people's ratings; nothing is relearnt.
+
+        Parameters
+        ----------
+        ratings : Ratings
+            Whole histories of people who rated the new items, over all items.
+        items : int array, (n_items,)
+            Where the items of the model stand among those of `ratings`, in their order.
+
+        Raises
+        ------
+        DataError
+            Items or levels do not fit.
+        """
+        place = _place("items", items, self.fitted_model.n_items, ratings.n_items)
+        grown = RatingRBM(**self.get_params())
+        penalties = self.fold_in_penalty, self.fold_in_bias_penalty
+        grown.model_ = rating_model.with_items(self.fitted_model, ratings, place, *penalties)
+        grown.learned_from_ = self.learned_from_
+        return grown
 
     def only(self, cases: str) -> "RatingRBM":
         """Return a fitted estimator of one of the machines alone, with its own calibration.
@@ -294,6 +342,7 @@ class RatingRBM(Estimator):
         if ratings.n_ratings == 0:
             raise DataError("ratings: there are none to learn from")
         check_count("n_hidden", self.n_hidden, 1, MOST_HIDDEN)
+        check_count("n_machines", self.n_machines, 1, MOST_MACHINES)
         check_choice("cases", self.cases, tuple(MACHINES))
         check_share("validation_fraction", self.validation_fraction, 0.0, 0.9)
         check_share("fold_in_penalty", self.fold_in_penalty, 0.0, 1e3)
@@ -301,6 +350,7 @@ class RatingRBM(Estimator):
         check_count("random_state", self.random_state, 0, 2**63 - 1)
         return Plan(
             cases=self.cases,
+            n_machines=int(self.n_machines),
             n_hidden=int(self.n_hidden),
             phi=level_features(self.features, ratings.scale.x),
             validation_fraction=self.validation_fraction,
@@ -418,83 +468,29 @@ class RatingRBM(Estimator):
         return users
 
 
-def _check_shape(model: RatingModel, ratings: Ratings) -> None:
-    rating_model.check_history(model, ratings)
-    if model.items is not None and ratings.n_users != model.items.rbm.n_visible:
-        raise DataError(
-            f"ratings: {ratings.n_users:,} users, the model was trained on {model.items.rbm.n_visible:,}; "
-            "give all ratings over the vocabularies of fit"
-        )
-
-
-def to_parts(machine: RatingRBM) -> tuple[dict[str, Any], dict[str, npt.NDArray]]:
-    """Return a fitted estimator as plain values and arrays, for a model file.
-
-    Parameters
-    ----------
-    machine : RatingRBM
-    """
-    model: RatingModel = machine.fitted_model
-    settings = machine.get_params()
-    if not isinstance(settings["features"], str):
-        settings["features"] = np.asarray(settings["features"]).tolist()
-    if not isinstance(settings["n_steps"], int):
-        settings["n_steps"] = list(settings["n_steps"])
-    arrays = {
-        "values": model.values,
-        "n_item_ratings": model.n_item_ratings,
-        "level_counts": model.level_counts,
+def _places(
+    model: RatingModel, ratings: Ratings, users: npt.ArrayLike | None, items: npt.ArrayLike | None
+) -> dict[str, Ints]:
+    """Where the model's users and items stand among those of the ratings, checked."""
+    if ratings.scale.n_levels != len(model.values):
+        raise DataError(f"ratings: a scale of {ratings.scale.n_levels} levels, the model has {len(model.values)}")
+    n_users = ratings.n_users if model.items is None else model.items.rbm.n_visible
+    return {
+        "users": _place("users", users, n_users, ratings.n_users),
+        "items": _place("items", items, model.n_items, ratings.n_items),
     }
-    for name, rbm in (("users", model.users), ("items", model.items and model.items.rbm)):
-        if rbm is not None:
-            arrays |= {f"{name}.W": rbm.W, f"{name}.b": rbm.b, f"{name}.c": rbm.c, f"{name}.phi": rbm.phi}
-    if model.items is not None:
-        arrays |= {"items.hidden": model.items.hidden, "items.history_key": model.items.history_key}
-        arrays |= {"items.prior_weight": model.items.prior_weight, "items.prior_bias": model.items.prior_bias}
-    penalties = None if model.items is None else [model.items.weight_penalty, model.items.bias_penalty]
-    if machine.learned_from_ is not None:
-        arrays |= storage.prefixed("learned_from.", machine.learned_from_.to_arrays())
-    return {"cases": model.cases, "settings": settings, "blends": model.blends, "penalties": penalties}, arrays
 
 
-def from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray]) -> RatingRBM:
-    """Return the estimator that `to_parts` took apart.
-
-    Parameters
-    ----------
-    header : dict
-    arrays : dict of arrays
-
-    Raises
-    ------
-    ModelFileError
-        Something is missing or does not fit together.
-    """
-    try:
-        machine = RatingRBM(**header["settings"])
-        sides = {
-            name: level_rbm.LevelRBM(*(arrays[f"{name}.{part}"] for part in ("W", "b", "c", "phi")))
-            for name in ("users", "items")
-            if f"{name}.W" in arrays
-        }
-        wanted = MACHINES[header["cases"]]
-        if set(wanted) != set(sides):
-            raise KeyError(f"it should hold the machines {', '.join(wanted)}, and holds {', '.join(sides) or 'none'}")
-        items = None
-        if "items" in sides:
-            kept = (arrays[f"items.{part}"] for part in ("hidden", "prior_weight", "prior_bias", "history_key"))
-            weight_penalty, bias_penalty = header["penalties"]
-            items = ItemsSide(sides["items"], *kept, weight_penalty=weight_penalty, bias_penalty=bias_penalty)
-        machine.model_ = RatingModel(
-            sides.get("users"),
-            items,
-            {name: Blend(*map(tuple, blend)) for name, blend in header["blends"].items()},
-            *(arrays[part] for part in ("values", "n_item_ratings", "level_counts")),
+def _place(what: str, place: npt.ArrayLike | None, n: int, n_now: int) -> Ints:
+    if place is None and n != n_now:
+        raise DataError(
+            f"ratings: {n_now:,} {what}, the model was trained on {n:,}; say where its {what} stand among them "
+            f"({what}=...), or give all ratings over the vocabularies of fit"
         )
-        sketch = {
-            name.removeprefix("learned_from."): a for name, a in arrays.items() if name.startswith("learned_from.")
-        }
-        machine.learned_from_ = PairSketch.from_arrays(sketch) if sketch else None
-    except (KeyError, TypeError) as error:
-        raise ModelFileError(f"the model file is incomplete: {error}") from error
-    return machine
+    found = np.arange(n) if place is None else np.asarray(place)
+    increasing = found.ndim == 1 and found.dtype.kind in "iu" and bool((np.diff(found) > 0).all())
+    if not increasing or len(found) != n or (n and not (found[0] >= 0 and found[-1] < n_now)):
+        raise DataError(
+            f"{what}: give {n:,} strictly increasing whole numbers below {n_now:,}, one of the model's each"
+        )
+    return found

@@ -2,9 +2,12 @@
 
 import numpy as np
 
-from harmonium.kernels import cpu_rows as rows
+from harmonium.kernels import cpu_cases as rows
+from harmonium.kernels import cpu_entries as entries
+from harmonium.kernels import cpu_units as units
 from harmonium.kernels.jit import over_rows
 from harmonium.kernels.records import Layout, Machine, Moments, Phase, Schedule, Step
+from harmonium.kernels.reference import case_starts
 
 UNIT_COST = 8  # an optimiser step of one unit costs as much as this many entries
 
@@ -13,7 +16,7 @@ def hidden_fields(indptr, visible, level, phi, conditional, W, c):
     """Hidden fields of every case; see `reference.hidden_fields`."""
     out = np.empty((len(indptr) - 1, len(c)), np.float32)
     arrays = _frozen(indptr, visible, level, phi), _frozen(W, c)
-    over_rows(rows.hidden_fields, indptr, *arrays[0], conditional, *arrays[1], out)
+    over_rows(entries.hidden_fields, indptr, *arrays[0], conditional, *arrays[1], out)
     return out
 
 
@@ -21,51 +24,50 @@ def entry_probabilities(indptr, visible, h, W, b, phi, conditional):
     """Level probabilities of every entry; see `reference.entry_probabilities`."""
     out = np.empty((len(visible), b.shape[1]), np.float32)
     arrays = _frozen(indptr, visible, h, W, b, phi)
-    over_rows(rows.entry_probabilities, indptr, *arrays, conditional, out)
+    over_rows(entries.entry_probabilities, indptr, *arrays, conditional, out)
     return out
 
 
-def schedule(layout: Layout, batch_of, position, n_batches: int) -> Schedule:
+def schedule(layout: Layout, cases, batch_size: int) -> Schedule:
     """Sort an epoch's entries by batch and visible unit; see `reference.schedule`."""
-    n_visible, n = len(layout.unit_indptr) - 1, len(layout.visible)
-    units = layout.unit_indptr, layout.unit_case
+    n_visible, n, n_batches = len(layout.unit_indptr) - 1, len(layout.visible), -(-len(cases) // batch_size)
+    lengths = (layout.indptr[1:] - layout.indptr[:-1])[cases]
+    batch_of, position, starts = (np.empty(len(layout.indptr) - 1, np.int32) for _ in range(3))
+    number = np.arange(len(cases))
+    batch_of[cases], position[cases] = number // batch_size, number % batch_size
+    ends = np.cumsum(lengths)
+    first = number - position[cases]
+    starts[cases] = ends - lengths - (ends - lengths)[first]
     counts = np.zeros((n_batches, n_visible), np.int32)
-    over_rows(rows.count_units, layout.unit_indptr, *units, batch_of, counts)
-    ptr = np.zeros((n_batches, n_visible + 1), np.int64)
+    over_rows(units.count_units, layout.unit_indptr, layout.unit_indptr, layout.unit_case, batch_of, counts)
+    ptr = np.zeros((n_batches, n_visible + 1), np.int32)
     np.cumsum(counts, axis=1, out=ptr[:, 1:])
-    origin = np.concatenate(([0], np.cumsum(ptr[:, -1])))
-    case, level, slot = np.empty(n, np.int32), np.empty(n, np.uint8), np.empty(n, np.int32)
-    where = layout.unit_entry, layout.level, batch_of, position, origin, ptr
-    over_rows(rows.bucket_units, layout.unit_indptr, *units, *where, case, level, slot)
-    return Schedule(ptr, origin, case, level, slot)
+    origin = np.concatenate(([0], np.cumsum(ptr[:, -1], dtype=np.int64)))
+    case, level, place = np.empty(n, np.int32), np.empty(n, np.uint8), np.empty(n, np.int32)
+    where = batch_of, position, starts, origin, ptr
+    over_rows(units.bucket_units, layout.unit_indptr, layout, *where, case, level, place)
+    return Schedule(ptr, origin, case, level, place)
 
 
-def cd_phase(cases, layout: Layout, slot, machine: Machine, keys, sample, chain, persistent, phase: Phase) -> None:
+def cd_phase(cases, layout: Layout, machine: Machine, keys, sample, chain, persistent, phase: Phase) -> None:
     """First pass of CD-k and PCD; see `reference.cd_phase`."""
-    entries = layout.indptr, layout.visible, layout.level, slot
-    over_rows(rows.cd_cases, _cost(cases, layout), cases, *entries, machine, keys, sample, chain, persistent, phase)
+    starts, where = case_starts(cases, layout), (layout.indptr, layout.visible, layout.level)
+    over_rows(rows.cd_cases, starts, cases, starts, *where, machine, keys, sample, chain, persistent, phase)
 
 
-def mp_phase(cases, layout: Layout, slot, machine: Machine, keys, keep, drop, phase: Phase) -> None:
+def mp_phase(cases, layout: Layout, machine: Machine, keys, keep, drop, phase: Phase) -> None:
     """First pass of multi-prediction; see `reference.mp_phase`."""
-    entries = layout.indptr, layout.visible, layout.level, slot
-    kept = np.float32(keep), np.float32(drop)
-    over_rows(rows.mp_cases, _cost(cases, layout), cases, *entries, machine, keys, *kept, phase)
+    starts, where = case_starts(cases, layout), (layout.indptr, layout.visible, layout.level)
+    over_rows(rows.mp_cases, starts, cases, starts, *where, machine, keys, np.float32(keep), np.float32(drop), phase)
 
 
 def units_step(
-    ptr, case, level, multi: bool, sample: bool, phase: Phase, machine: Machine, moments: Moments, step: Step
+    ptr, case, level, place, multi: bool, sample: bool, phase: Phase, machine: Machine, moments: Moments, step: Step
 ) -> None:
     """Second pass: gradient and optimiser step; see `reference.units_step`."""
     cost = ptr.copy()
-    cost[1:] += UNIT_COST * np.cumsum(ptr[1:] > ptr[:-1])
-    over_rows(rows.units_step, cost, ptr, case, level, multi, sample, phase, machine, moments, step)
-
-
-def _cost(cases, layout: Layout):
-    cost = np.zeros(len(cases) + 1, np.int64)
-    np.cumsum(layout.indptr[cases + 1] - layout.indptr[cases], out=cost[1:])
-    return cost
+    cost[1:] += UNIT_COST * np.cumsum(ptr[1:] > ptr[:-1], dtype=ptr.dtype)
+    over_rows(units.units_step, cost, ptr, case, level, place, multi, sample, phase, machine, moments, step)
 
 
 def _frozen(*arrays):

@@ -42,8 +42,13 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a helper that kernels take into their own loops."""
-    return numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy")(function)
+    """Compile a helper that kernels take into their own loops.
+
+    It may make views but no arrays: it counts no references. Counting is an atomic instruction on memory that all
+    threads share, which in a loop over entries took as long as the arithmetic.
+    """
+    options: Any = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy", "_nrt": False}
+    return numba.njit(**options)(function)
 
 
 @intrinsic
@@ -54,6 +59,16 @@ def float_from_bits(typingctx: Any, bits: Any) -> Any:
         return builder.bitcast(args[0], ir.FloatType())
 
     return types.float32(types.int32), codegen
+
+
+@intrinsic
+def bits_from_float(typingctx: Any, x: Any) -> Any:
+    """Reinterpret a float32 as an int32 (no conversion)."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.IntType(32))
+
+    return types.int32(types.float32), codegen
 
 
 @intrinsic

@@ -16,21 +16,22 @@ class Layout(NamedTuple):
     level: Array  # uint8 (n_entries,)
     unit_indptr: Array  # int64 (n_visible + 1,)
     unit_case: Array  # int32 (n_entries,)
-    unit_entry: Array  # int64 (n_entries,): where the same rating stands in case order
+    unit_level: Array  # uint8 (n_entries,)
+    unit_rank: Array  # int32 (n_entries,): which of its case's entries, in case order, the same rating is
 
 
 class Schedule(NamedTuple):
     """An epoch's entries sorted by batch and, within it, by visible unit."""
 
-    ptr: Array  # int64 (n_batches, n_visible + 1): each unit's entries within the batch
+    ptr: Array  # int32 (n_batches, n_visible + 1): each unit's entries within the batch
     origin: Array  # int64 (n_batches + 1,): where a batch begins in `case`
     case: Array  # int32 (n_entries,): the case's position in its batch
     level: Array  # uint8 (n_entries,)
-    slot: Array  # int32 (n_entries,): a rating's place among its batch's entries, in case order
+    place: Array  # int32 (n_entries,): which of its batch's entries, in the order of cases, the same rating is
 
 
 class Machine(NamedTuple):
-    """Parameters under training."""
+    """Parameters under training; n_hidden is a multiple of `vectors.LANES`."""
 
     W: Array  # float32 (n_features, n_visible, n_hidden)
     b: Array  # float32 (n_visible, n_levels)
@@ -45,7 +46,7 @@ class Phase(NamedTuple):
 
     H0: Array  # float32 (batch, n_hidden)
     H1: Array  # float32 (batch, n_hidden)
-    Z: Array  # float32 (batch entries, features that are not constant, at least 1)
+    Z: Array  # float32 (batch entries in the order of cases, features that are not constant, at least 1)
 
 
 class Moments(NamedTuple):

@@ -55,26 +55,36 @@ def unit_fields(visible, h, W):
     return (W[:, visible] * h).sum(axis=-1).T
 
 
-def schedule(layout: Layout, batch_of, position, n_batches: int) -> Schedule:
+def schedule(layout: Layout, cases, batch_size: int) -> Schedule:
     """Sort an epoch's entries by batch and, within a batch, by visible unit.
 
-    batch_of, position (n_cases,) say in which batch each case is, and where there.
+    cases (n,) are the epoch's in their order, each once; a batch is the next `batch_size` of them.
     """
-    n_visible = len(layout.unit_indptr) - 1
+    n_visible, n_batches = len(layout.unit_indptr) - 1, -(-len(cases) // batch_size)
+    n_entries = np.diff(layout.indptr)
+    batch_of, position, starts = (np.zeros(len(n_entries), np.int64) for _ in range(3))
+    for k in range(n_batches):
+        batch = cases[k * batch_size : (k + 1) * batch_size]
+        batch_of[batch], position[batch] = k, np.arange(len(batch))
+        starts[batch] = case_starts(batch, layout)[:-1]
     unit = np.repeat(np.arange(n_visible), np.diff(layout.unit_indptr))
     batch = batch_of[layout.unit_case]
     order = np.lexsort((unit, batch))
     counts = np.bincount(batch * n_visible + unit, minlength=n_batches * n_visible).reshape(n_batches, n_visible)
-    ptr = np.zeros((n_batches, n_visible + 1), np.int64)
+    ptr = np.zeros((n_batches, n_visible + 1), np.int32)
     np.cumsum(counts, axis=1, out=ptr[:, 1:])
-    origin = np.concatenate(([0], np.cumsum(ptr[:, -1])))
-    slot = np.empty(len(unit), np.int32)
-    slot[layout.unit_entry[order]] = np.arange(len(unit)) - origin[batch[order]]
-    case = position[layout.unit_case][order].astype(np.int32)
-    return Schedule(ptr, origin, case, layout.level[layout.unit_entry][order], slot)
+    origin = np.concatenate(([0], np.cumsum(ptr[:, -1], dtype=np.int64)))
+    case = layout.unit_case[order]
+    place = starts[case] + layout.unit_rank[order]
+    return Schedule(ptr, origin, position[case].astype(np.int32), layout.unit_level[order], place.astype(np.int32))
 
 
-def cd_phase(cases, layout: Layout, slot, machine: Machine, keys, sample, chain, persistent, phase: Phase) -> None:
+def case_starts(cases, layout: Layout):
+    """Where each case's entries begin among those of all the cases, (len(cases) + 1,)."""
+    return np.concatenate(([0], np.cumsum(layout.indptr[cases + 1] - layout.indptr[cases])))
+
+
+def cd_phase(cases, layout: Layout, machine: Machine, keys, sample, chain, persistent, phase: Phase) -> None:
     """First pass of CD-k (Hinton 2002) and PCD (Tieleman 2008) over one batch of cases.
 
     Each case keeps its own rated set. With `sample`, hidden units and levels are drawn; otherwise the fantasy is the
@@ -85,7 +95,7 @@ def cd_phase(cases, layout: Layout, slot, machine: Machine, keys, sample, chain,
     W, b, c, phi, live, conditional = machine
     n_levels = len(phi)
     first = 1 if conditional else 0
-    hidden = np.arange(len(c))
+    hidden, starts = np.arange(len(c)), case_starts(cases, layout)
     for i, case in enumerate(cases):
         row = slice(layout.indptr[case], layout.indptr[case + 1])
         unit, level = layout.visible[row], layout.level[row]
@@ -112,14 +122,15 @@ def cd_phase(cases, layout: Layout, slot, machine: Machine, keys, sample, chain,
                 p = np.eye(n_levels, dtype=f32)[drawn]
             h = activate(p)
         phase.H1[i] = phase.H0[i] - h
-        phase.Z[slot[row][~rated], 0] = np.nan
+        Z = phase.Z[starts[i] : starts[i + 1]]
+        Z[~rated, 0] = np.nan
         if sample:
-            phase.Z[slot[row][rated], 0] = drawn
+            Z[rated, 0] = drawn
         else:
-            phase.Z[slot[row][rated]] = z
+            Z[rated] = z
 
 
-def mp_phase(cases, layout: Layout, slot, machine: Machine, keys, keep, drop, phase: Phase) -> None:
+def mp_phase(cases, layout: Layout, machine: Machine, keys, keep, drop, phase: Phase) -> None:
     """First pass of multi-prediction (Goodfellow, Mirza, Courville & Bengio 2013) over one batch of cases.
 
     A rating is kept with probability `keep`; the hidden units are inferred from the kept ones in one mean-field
@@ -128,7 +139,7 @@ def mp_phase(cases, layout: Layout, slot, machine: Machine, keys, keep, drop, ph
     hidden means, H1 with the gradient of the hidden fields, and Z as `units_step` reads it.
     """
     W, b, c, phi, live, conditional = machine
-    n_levels = len(phi)
+    n_levels, starts = len(phi), case_starts(cases, layout)
     for i, case in enumerate(cases):
         row = slice(layout.indptr[case], layout.indptr[case + 1])
         unit, level = layout.visible[row], layout.level[row]
@@ -142,18 +153,19 @@ def mp_phase(cases, layout: Layout, slot, machine: Machine, keys, keep, drop, ph
         first = 1 if conditional else 0
         back = case_field(unit[target], residual @ phi[:, first:], W[first:])
         phase.H1[i] = mask * mean * (1 - mean) * back
-        phase.Z[slot[row][~target], 0] = np.nan
-        phase.Z[slot[row][target]] = unit_fields(unit[target], h, W[first:])
+        Z = phase.Z[starts[i] : starts[i + 1]]
+        Z[~target, 0] = np.nan
+        Z[target] = unit_fields(unit[target], h, W[first:])
 
 
 def units_step(
-    ptr, case, level, multi: bool, sample: bool, phase: Phase, machine: Machine, moments: Moments, step: Step
+    ptr, case, level, place, multi: bool, sample: bool, phase: Phase, machine: Machine, moments: Moments, step: Step
 ) -> None:
     """Second pass over the visible units of one batch: gradient from their entries, decay, optimiser step.
 
-    `ptr` (n_visible + 1,) bounds each unit's entries in `case`, `level` and Z. A row of Z holds the entry's fields
-    W[f] . h, NaN when it is evidence alone; with `sample` it begins with the level drawn. With data minus fantasy
-    (or prediction) r in one-hot levels, an entry adds
+    `ptr` (n_visible + 1,) bounds each unit's entries in `case`, `level` and `place`, the entry's row of Z. A row of Z
+    holds the entry's fields W[f] . h, NaN when it is evidence alone; with `sample` it begins with the level drawn.
+    With data minus fantasy (or prediction) r in one-hot levels, an entry adds
 
         CD: (r phi) H0[case] + (data - r phi) H1[case]      prediction: (r phi) H0[case]      evidence: data H1[case]
 
@@ -163,7 +175,7 @@ def units_step(
     first = 1 if conditional else 0
     for unit in np.flatnonzero(np.diff(ptr)):
         rows = slice(ptr[unit], ptr[unit + 1])
-        codes, z = level[rows], phase.Z[rows]
+        codes, z = level[rows], phase.Z[place[rows]]
         evidence = np.isnan(z[:, 0])
         data = entry_features(codes, phi, conditional)
         residual = np.zeros((len(codes), len(phi)), f32)

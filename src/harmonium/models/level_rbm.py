@@ -4,8 +4,13 @@
 
 over the rated visible units i only: a missing rating is not there, neither as data nor as a fantasy. A case is one
 row of `Ratings`; for a machine whose cases are items the rows are items and the visible units users.
+
+A *committee* of n machines is their geometric mean: energy, free energy and fields of the visible units are the means
+of its members'. Each member infers its own hidden units, so a committee is one wide machine whose hidden units stand
+side by side and speak with 1 / n of their weight (Hinton 2002 on products of experts; here each to the power 1 / n).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -37,12 +42,15 @@ class LevelRBM:
     c : float32 array, (n_hidden,)
     phi : float32 array, (n_levels, n_features)
         Level features; a first column of ones is the conditional term.
+    n_machines : int
+        Members of the committee; 1 for a machine of its own.
     """
 
     W: Floats
     b: Floats
     c: Floats
     phi: Floats
+    n_machines: int = 1
 
     def __post_init__(self) -> None:
         for name in ("W", "b", "c", "phi"):
@@ -67,6 +75,29 @@ class LevelRBM:
     def conditional(self) -> bool:
         """Whether the first feature is constant: which units were rated then speaks, whatever the rating."""
         return is_conditional(self.phi)
+
+
+def committee(machines: Sequence[LevelRBM]) -> LevelRBM:
+    """Return the geometric mean of machines as one wide machine.
+
+    Parameters
+    ----------
+    machines : sequence of LevelRBM
+        At least one; over the same visible units and level features, none of them a committee.
+    """
+    if len(machines) == 1:
+        return machines[0]
+    W = np.concatenate([one.W for one in machines], axis=2)
+    b = np.mean([one.b for one in machines], axis=0)
+    return LevelRBM(W, b, np.concatenate([one.c for one in machines]), machines[0].phi.copy(), len(machines))
+
+
+def members(rbm: LevelRBM) -> list[LevelRBM]:
+    """Return the machines of a committee, each with its visible biases; the machine itself if it stands alone."""
+    if rbm.n_machines == 1:
+        return [rbm]
+    parts = zip(np.split(rbm.W, rbm.n_machines, axis=2), np.split(rbm.c, rbm.n_machines))
+    return [LevelRBM(np.ascontiguousarray(W), rbm.b.copy(), c.copy(), rbm.phi.copy()) for W, c in parts]
 
 
 def is_conditional(phi: Floats) -> bool:
@@ -158,7 +189,7 @@ def energy(rbm: LevelRBM, cases: Ratings, h: Floats) -> npt.NDArray[np.float64]:
     float64 array, (n_cases,)
         In nats; lower is more probable.
     """
-    return -_bias_sum(rbm, cases) - (hidden_field(rbm, cases).astype(np.float64) * h).sum(axis=1)
+    return -_bias_sum(rbm, cases) - (hidden_field(rbm, cases).astype(np.float64) * h).sum(axis=1) / rbm.n_machines
 
 
 def free_energy(rbm: LevelRBM, cases: Ratings) -> npt.NDArray[np.float64]:
@@ -178,10 +209,10 @@ def free_energy(rbm: LevelRBM, cases: Ratings) -> npt.NDArray[np.float64]:
 
     Notes
     -----
-    F(v) = - sum_i b[i, v_i] - sum_j log(1 + exp(field_j)). Cost: one sparse pass.
+    F(v) = - sum_i b[i, v_i] - sum_j log(1 + exp(field_j)); of a committee the mean. Cost: one sparse pass.
     """
     field = hidden_field(rbm, cases).astype(np.float64)
-    return -_bias_sum(rbm, cases) - bernoulli.log_partition(field).sum(axis=1)
+    return -_bias_sum(rbm, cases) - bernoulli.log_partition(field).sum(axis=1) / rbm.n_machines
 
 
 def _bias_sum(rbm: LevelRBM, cases: Ratings) -> npt.NDArray[np.float64]:
@@ -212,7 +243,12 @@ def level_fields(rbm: LevelRBM, h: Floats, visible: npt.NDArray[np.integer] | No
     first = 1 if rbm.conditional else 0
     W = rbm.W[first:] if visible is None else rbm.W[first:, visible]
     b = rbm.b if visible is None else rbm.b[visible]
-    return b + (W @ h).T @ rbm.phi[:, first:].T
+    return b + (W @ voice(rbm, h)).T @ rbm.phi[:, first:].T
+
+
+def voice(rbm: LevelRBM, h: Floats) -> Floats:
+    """Return hidden values (..., n_hidden) as they reach the visible units: in a committee each by 1 / n_machines."""
+    return h if rbm.n_machines == 1 else h * h.dtype.type(1 / rbm.n_machines)
 
 
 def entry_probabilities(rbm: LevelRBM, h: Floats, where: Ratings) -> Floats:
@@ -230,7 +266,8 @@ def entry_probabilities(rbm: LevelRBM, h: Floats, where: Ratings) -> Floats:
     -------
     float32 array, (n_entries, n_levels)
     """
-    return backend().entry_probabilities(where.indptr, where.item, h, rbm.W, rbm.b, rbm.phi, rbm.conditional)
+    where_to = where.indptr, where.item, voice(rbm, h)
+    return backend().entry_probabilities(*where_to, rbm.W, rbm.b, rbm.phi, rbm.conditional)
 
 
 def case_probabilities(rbm: LevelRBM, h: Floats, visible: npt.NDArray[np.integer] | None = None) -> Floats:

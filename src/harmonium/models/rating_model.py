@@ -2,7 +2,8 @@
 
 A prediction is a function of a person's *history*. The users machine reads its hidden units off the history. In the
 items machine a person is a visible unit: its weights solve a small convex problem given the hidden units of the items
-in the history (`fold_in_unit`), unless the history is just the one a training user had, whose weights are then known.
+in the history (`harmonium.models.fold_in`), unless the history is just the one a training user had, whose weights are
+then known.
 """
 
 from dataclasses import dataclass, replace
@@ -15,16 +16,14 @@ from harmonium.conventions import UNRATED
 from harmonium.data import Ratings
 from harmonium.errors import DataError
 from harmonium.models import level_rbm
+from harmonium.models.fold_in import fold_in_unit, grown, others, usual_bias
 from harmonium.models.level_rbm import LevelRBM
 from harmonium.randomness import uniforms
 from harmonium.units import bernoulli, levels
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
-FOLD_IN_STEPS = 50  # Newton steps at most; half a dozen are usual
-SMALLEST_STEP = 1e-6  # of step halving; also what keeps an unpenalised problem solvable
 LARGEST_LOG = 3.0  # sharpness stays within e^-3 and e^3, whatever the evidence
-FOLD_IN_TOLERANCE = 1e-3  # on the gradient, in nats
 
 
 class Person(NamedTuple):
@@ -77,7 +76,7 @@ class ItemsSide:
     rbm : LevelRBM
         Its visible units are the training users.
     hidden : float32 array, (n_items, n_hidden)
-        Hidden means of the items given their training ratings.
+        Hidden means of the items given their training ratings, as they reach the visible units (`level_rbm.voice`).
     prior_weight : float32 array, (n_features, n_hidden)
         Mean weights of the training users, that a new person starts from.
     prior_bias : float32 array, (n_levels,)
@@ -138,6 +137,11 @@ class RatingModel:
         return self.blends.get(self.cases, Blend())
 
     @property
+    def n_machines(self) -> int:
+        """Members of the committee of each kind."""
+        return max(rbm.n_machines for rbm in (self.users, self.items and self.items.rbm) if rbm is not None)
+
+    @property
     def n_items(self) -> int:
         """Number of items the model knows."""
         return len(self.n_item_ratings)
@@ -157,9 +161,9 @@ def items_side(
         What the machine was trained on: all of it, or all but the validation ratings.
     weight_penalty, bias_penalty : float
     """
-    counts = np.bincount(ratings.level[ratings.level != UNRATED], minlength=rbm.n_levels) + level_rbm.SMOOTHING
-    prior = np.log(counts / counts.sum()).astype(np.float32)
-    hidden = level_rbm.hidden_mean(rbm, ratings.transposed())
+    prior = usual_bias(ratings.level, rbm.n_levels)
+    hidden = level_rbm.voice(rbm, level_rbm.hidden_mean(rbm, ratings.transposed()))
+    weight_penalty /= rbm.n_machines  # the members' weights for a person add up, so each may be as large as alone
     return ItemsSide(rbm, hidden, rbm.W.mean(axis=1), prior, history_keys(learnt_from), weight_penalty, bias_penalty)
 
 
@@ -187,21 +191,13 @@ def person(model: RatingModel, item: Ints, level: npt.NDArray[np.uint8]) -> Pers
     NumPy only, safe in any number of threads. Users machine: one sum of n rows. Items machine: half a dozen Newton
     steps on a convex problem of n terms in min(n, n_hidden) weights a feature.
     """
-    hidden = unit = None
-    if model.users is not None:
-        hidden = history_hidden(model.users, item, level)
-    rated = level != UNRATED
-    if model.items is not None:
-        side = model.items
-        g = side.hidden[item[rated]]
-        unit = fold_in_unit(
-            g, level[rated], side.rbm.phi, side.prior_weight, side.prior_bias, side.weight_penalty, side.bias_penalty
-        )
-    return Person(hidden, unit, int(rated.sum()))
+    hidden = None if model.users is None else history_hidden(model.users, item, level)
+    unit = None if model.items is None else _person_unit(model.items, item, level)
+    return Person(hidden, unit, int((level != UNRATED).sum()))
 
 
-def history_hidden(rbm: LevelRBM, item: Ints, level: npt.NDArray[np.uint8]) -> Floats:
-    """Hidden means (n_hidden,) of one case, given its entries' units (n,) and level codes (n,)."""
+def history_field(rbm: LevelRBM, item: Ints, level: npt.NDArray[np.uint8]) -> Floats:
+    """Hidden fields (n_hidden,) of one case, given its entries' units (n,) and level codes (n,)."""
     rated = level != UNRATED
     if not rated.all() and not rbm.conditional:
         raise DataError("items seen but not rated need a constant level feature; leave them out of the history")
@@ -209,122 +205,12 @@ def history_hidden(rbm: LevelRBM, item: Ints, level: npt.NDArray[np.uint8]) -> F
     features[rated] = rbm.phi[level[rated]]
     features[~rated, 0] = 1
     field = rbm.c + sum(features[:, f] @ rbm.W[f, item] for f in range(rbm.phi.shape[1]))
-    return bernoulli.mean(field.astype(np.float32))
+    return field.astype(np.float32)
 
 
-def fold_in_unit(
-    g: Floats,
-    level: npt.NDArray[np.uint8],
-    phi: Floats,
-    prior_weight: Floats,
-    prior_bias: Floats,
-    weight_penalty: float,
-    bias_penalty: float,
-) -> tuple[Floats, Floats]:
-    """Weights and biases of a new visible unit, the machine held fixed: a convex problem.
-
-    Minimises - sum_t log P(level_t | g_t)
-        + weight_penalty / 2 |W - prior_weight|^2 + bias_penalty / 2 |b - prior_bias|^2.
-
-    Parameters
-    ----------
-    g : floats, (n, n_hidden)
-        Hidden means of the cases that rated the unit.
-    level : uint8 array, (n,)
-    phi : floats, (n_levels, n_features)
-    prior_weight : floats, (n_features, n_hidden)
-    prior_bias : floats, (n_levels,)
-    weight_penalty, bias_penalty : float
-
-    Returns
-    -------
-    W : float32 array, (n_features, n_hidden)
-        The prior's for a constant feature, which does not reach the unit's own probabilities.
-    b : float32 array, (n_levels,)
-    """
-    n, (n_levels, n_features) = len(level), phi.shape
-    if n == 0:
-        return prior_weight.astype(np.float32), prior_bias.astype(np.float32)
-    free = (phi[:, 1:] if level_rbm.is_conditional(phi) else phi).astype(np.float64)  # (n_levels, n_free)
-    basis, rows = _row_space(g.astype(np.float64))
-    problem = _UnitProblem(
-        rows,
-        g @ prior_weight[n_features - free.shape[1] :].T,
-        np.eye(n_levels)[level],
-        free,
-        prior_bias.astype(np.float64),
-        weight_penalty,
-        bias_penalty,
-    )
-    u, b = problem.solve()
-    W = prior_weight.astype(np.float32)
-    W[n_features - free.shape[1] :] += (u @ basis.T).astype(np.float32)
-    return W, b.astype(np.float32)
-
-
-def _row_space(g: Floats) -> tuple[Floats, Floats]:
-    """Orthonormal basis (n_hidden, r) of the rows of g, and the rows in it (n, r): where a unit's weights lie."""
-    if len(g) >= g.shape[1]:
-        return np.eye(g.shape[1]), g
-    basis, triangle = np.linalg.qr(g.T)
-    return basis, triangle.T
-
-
-class _UnitProblem(NamedTuple):
-    """The convex problem of `fold_in_unit`, solved by Newton's method with step halving."""
-
-    rows: Floats  # (n, r)
-    offset: Floats  # (n, n_free), fields by the prior's weights
-    data: Floats  # (n, n_levels), one-hot
-    phi: Floats  # (n_levels, n_free)
-    prior: Floats  # (n_levels,)
-    ridge: float
-    bias_penalty: float
-
-    def solve(self) -> tuple[Floats, Floats]:
-        """Weights less the prior's (n_free, r), and biases (n_levels,)."""
-        u, b = np.zeros((self.phi.shape[1], self.rows.shape[1])), self.prior.copy()
-        loss, p = self.loss(u, b)
-        for _ in range(FOLD_IN_STEPS):
-            gradient = self.gradient(u, b, p)
-            if np.abs(gradient).max() < FOLD_IN_TOLERANCE:
-                break
-            step, size = np.linalg.solve(self.hessian(p), gradient), 1.0
-            du, db = step[: u.size].reshape(u.shape), step[u.size :]
-            while True:
-                trial, p_trial = self.loss(u - size * du, b - size * db)
-                if trial <= loss or size < SMALLEST_STEP:
-                    break
-                size *= 0.5
-            u, b, loss, p = u - size * du, b - size * db, trial, p_trial
-        return u, b
-
-    def loss(self, u: Floats, b: Floats) -> tuple[float, Floats]:
-        """Objective, and the level probabilities (n, n_levels)."""
-        x = b + (self.offset + self.rows @ u.T) @ self.phi.T
-        fit = (levels.log_partition(x) - (x * self.data).sum(axis=1)).sum()
-        penalty = 0.5 * self.ridge * (u * u).sum() + 0.5 * self.bias_penalty * ((b - self.prior) ** 2).sum()
-        return float(fit + penalty), levels.mean(x)
-
-    def gradient(self, u: Floats, b: Floats, p: Floats) -> Floats:
-        residual = p - self.data
-        du = (residual @ self.phi).T @ self.rows + self.ridge * u
-        return np.concatenate((du.ravel(), residual.sum(axis=0) + self.bias_penalty * (b - self.prior)))
-
-    def hessian(self, p: Floats) -> Floats:
-        n_free, r, n_levels = self.phi.shape[1], self.rows.shape[1], p.shape[1]
-        mean = p @ self.phi  # (n, n_free)
-        out = np.zeros((n_free * r + n_levels,) * 2)
-        for f in range(n_free):
-            mine = slice(f * r, (f + 1) * r)
-            for other in range(n_free):
-                covariance = p @ (self.phi[:, f] * self.phi[:, other]) - mean[:, f] * mean[:, other]
-                out[mine, other * r : (other + 1) * r] = self.rows.T @ (self.rows * covariance[:, None])
-            cross = self.rows.T @ (p * (self.phi[:, f] - mean[:, f : f + 1]))  # (r, n_levels)
-            out[mine, n_free * r :], out[n_free * r :, mine] = cross, cross.T
-        out[n_free * r :, n_free * r :] = np.diag(p.sum(axis=0)) - p.T @ p
-        out.flat[:: len(out) + 1] += np.repeat((self.ridge, self.bias_penalty), (n_free * r, n_levels)) + SMALLEST_STEP
-        return out
+def history_hidden(rbm: LevelRBM, item: Ints, level: npt.NDArray[np.uint8]) -> Floats:
+    """Hidden means (n_hidden,) of one case; see `history_field`."""
+    return bernoulli.mean(history_field(rbm, item, level))
 
 
 def person_probabilities(model: RatingModel, who: Person, item: Ints | None = None) -> Floats:
@@ -411,32 +297,72 @@ def check_history(model: RatingModel, history: Ratings, where: Ratings | None = 
 
 
 def _by_item(side: ItemsSide, history: Ratings, where: Ratings) -> Floats:
-    """The items machine at the pairs: known weights for an unchanged training history, else folded in."""
-    W, b = (
-        np.zeros((side.rbm.W.shape[0], history.n_users, side.rbm.n_hidden), np.float32),
-        np.empty((history.n_users, side.rbm.n_levels), np.float32),
-    )
+    """The items machine at the pairs."""
+    people = _people(side, history, np.diff(where.indptr) > 0)
+    out = level_rbm.entry_probabilities(replace(people, n_machines=1), side.hidden, where.transposed())
+    return out[_entry_of(where)]
+
+
+def _people(side: ItemsSide, history: Ratings, asked: npt.NDArray[np.bool_]) -> LevelRBM:
+    """The items machine with the people of some histories as visible units: (n_users,) of them, where asked.
+
+    Weights are known for an unchanged training history, else folded in.
+    """
+    rbm = side.rbm
+    W = np.zeros((rbm.W.shape[0], history.n_users, rbm.n_hidden), np.float32)
+    b = np.zeros((history.n_users, rbm.n_levels), np.float32)
     known = np.zeros(history.n_users, bool)
     if history.n_users == len(side.history_key):
         known = history_keys(history) == side.history_key
-        W[:, known], b[known] = side.rbm.W[:, known], side.rbm.b[known]
-    hidden = side.hidden
-    asked = np.diff(where.indptr) > 0
+        W[:, known], b[known] = rbm.W[:, known], rbm.b[known]
     for user in np.flatnonzero(asked & ~known):
-        item, level = history.history(int(user))
-        rated = level != UNRATED
-        W[:, user], b[user] = fold_in_unit(
-            hidden[item[rated]],
-            level[rated],
-            side.rbm.phi,
-            side.prior_weight,
-            side.prior_bias,
-            side.weight_penalty,
-            side.bias_penalty,
-        )
-    pairs = where.transposed()
-    out = level_rbm.entry_probabilities(LevelRBM(W, b, side.rbm.c, side.rbm.phi), hidden, pairs)
-    return out[_entry_of(where)]
+        W[:, user], b[user] = _person_unit(side, *history.history(int(user)))
+    return replace(rbm, W=W, b=b)
+
+
+def _person_unit(side: ItemsSide, item: Ints, level: npt.NDArray[np.uint8]) -> tuple[Floats, Floats]:
+    """Weights and biases of a person as a visible unit of the items machine."""
+    rated = level != UNRATED
+    priors = side.prior_weight, side.prior_bias
+    penalties = side.weight_penalty, side.bias_penalty
+    return fold_in_unit(side.hidden[item[rated]], level[rated], side.rbm.phi, *priors, *penalties)
+
+
+def with_items(
+    model: RatingModel, ratings: Ratings, place: Ints, weight_penalty: float, bias_penalty: float
+) -> RatingModel:
+    """Return the model with further items, known by the ratings of some people. Nothing else is learnt.
+
+    Parameters
+    ----------
+    model : RatingModel
+    ratings : Ratings
+        Whole histories, a row a person, over the model's items and the new ones.
+    place : int array, (n_items,)
+        Where the model's items stand among the columns, in their order.
+    weight_penalty, bias_penalty : float
+        Of the new visible units in the users machine.
+
+    Notes
+    -----
+    In the users machine a new item is a visible unit, folded in from the hidden means of its raters. In the items
+    machine it is a case, and its raters are visible units: its hidden means are read off their weights.
+    """
+    history, fresh = ratings.columns(place), others(ratings.n_items, place)
+    check_history(model, history)
+    new = ratings.columns(fresh)
+    users, items = model.users, model.items
+    if users is not None:
+        users = grown(users, ratings, place, weight_penalty, bias_penalty)
+    if items is not None:
+        raters = _people(items, history, np.diff(new.indptr) > 0)
+        hidden = np.empty((ratings.n_items, items.rbm.n_hidden), np.float32)
+        hidden[place] = items.hidden
+        hidden[fresh] = level_rbm.voice(raters, level_rbm.hidden_mean(raters, new.transposed()))
+        items = replace(items, hidden=hidden)
+    rated = np.bincount(ratings.item[ratings.level != UNRATED], minlength=ratings.n_items)
+    rated[place] = model.n_item_ratings
+    return replace(model, users=users, items=items, n_item_ratings=rated)
 
 
 def _entry_of(where: Ratings) -> Ints:

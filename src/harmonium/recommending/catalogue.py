@@ -56,6 +56,8 @@ class Catalogue:
         DataError
             It is neither a number nor text.
         """
+        if type(raw) is int:
+            return self.items.index(raw)
         is_text = isinstance(raw, str)
         if not is_text and (not isinstance(raw, Real) or isinstance(raw, bool | np.bool_)):
             raise DataError(f"an item is an id or a title, not {raw!r}, a {type(raw).__name__}")

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from harmonium.models import level_rbm
 from harmonium.models.level_rbm import LevelRBM
 
 Floats = npt.NDArray[np.floating]
@@ -35,7 +36,7 @@ def tilts(rbm: LevelRBM, first_liked: int, item: Any = slice(None), unit: Any = 
     """
     free = slice(1 if rbm.conditional else 0, None)
     phi = rbm.phi[:, free]
-    weight = phi[first_liked:].mean(axis=0) - phi[:first_liked].mean(axis=0)
+    weight = level_rbm.voice(rbm, phi[first_liked:].mean(axis=0) - phi[:first_liked].mean(axis=0))
     return np.tensordot(weight, rbm.W[free, item, unit], axes=1)
 
 

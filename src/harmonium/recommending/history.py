@@ -93,9 +93,9 @@ def read_history(entries: Any, catalogue: Catalogue, scale: Scale) -> History:
     """
     pairs = _pairs(entries)
     item = np.array([catalogue.index(raw) for raw, _ in pairs], dtype=np.int64)
-    level = np.array([_code(raw, rating, scale) for raw, rating in pairs], dtype=np.uint8)
-    distinct, first = np.unique(item, return_index=True)
-    if len(distinct) < len(item):
+    level = _codes(pairs, scale)
+    if len(set(item.tolist())) < len(item):
+        _, first = np.unique(item, return_index=True)
         again = int(np.setdiff1d(np.arange(len(item)), first)[0])
         raise DataError(f"{catalogue.title(int(item[again]))!r} is in the history twice; keep one rating of it")
     return History(item, level, catalogue.items)
@@ -120,11 +120,26 @@ def _pairs_of_one_user(ratings: Ratings) -> list[tuple[Any, Any]]:
     return [(ratings.items[item], rating) for item, rating in zip(ratings.item.tolist(), ratings.values().tolist())]
 
 
-def _code(raw: Any, rating: Any, scale: Scale) -> int:
-    if rating is None or (isinstance(rating, Real) and math.isnan(rating)):
-        return UNRATED
+def _codes(pairs: list[tuple[Any, Any]], scale: Scale) -> npt.NDArray[np.uint8]:
+    """Level code of each pair's rating, all looked up at once."""
+    value = np.array([_number(raw, rating) for raw, rating in pairs])
+    level = np.full(len(pairs), UNRATED, dtype=np.uint8)
+    rated = np.flatnonzero(~np.isnan(value))
+    if len(rated):
+        on = scale.on_scale(value[rated])
+        if not on.all():
+            raw, rating = pairs[int(rated[~on][0])]
+            raise DataError(f"{raw!r}: rating {float(rating):g} is not on the scale {scale.describe()}")
+        level[rated] = scale.code(value[rated])
+    return level
+
+
+def _number(raw: Any, rating: Any) -> float:
+    """A rating as a float, NaN for none."""
+    if type(rating) is float:
+        return rating
+    if rating is None:
+        return math.nan
     if not isinstance(rating, Real) or isinstance(rating, bool | np.bool_):
         raise DataError(f"{raw!r}: the rating {rating!r} is not a number; for seen but not rated pass None")
-    if not scale.on_scale([rating]).all():
-        raise DataError(f"{raw!r}: rating {float(rating):g} is not on the scale {scale.describe()}")
-    return int(scale.code([rating])[0])
+    return float(rating)

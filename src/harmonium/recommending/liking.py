@@ -4,6 +4,7 @@ Level by level over contiguous item vectors, in float32, without the probabiliti
 over levels is a sum over few long rows, and log and softmax cancel where there is one machine.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, final
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from harmonium.conventions import LIKED_SHARE
 from harmonium.data import Scale
 from harmonium.errors import SettingError
+from harmonium.models import level_rbm
 from harmonium.models.level_rbm import LevelRBM
 from harmonium.models.rating_model import LARGEST_LOG, Person, RatingModel
 from harmonium.units import bernoulli
@@ -124,13 +126,59 @@ class LikingTables:
             np.log(np.maximum(x, TINY, out=x), out=x)
         return self._liked(x, who.n_rated)
 
+    def probabilities(self, people: Sequence[Person]) -> Floats:
+        """The same for several people at once, compiled: one pass over the weights.
+
+        Parameters
+        ----------
+        people : sequence of Person
+
+        Returns
+        -------
+        float32 array, (n_people, n_items)
+            An answer does not depend on the other people; it equals `probability` but for rounding.
+        """
+        from harmonium.kernels import cpu_liking
+
+        model, blend = self.model, self.model.blend
+        n_rated = np.log1p([who.n_rated for who in people])
+        weights = [
+            part.astype(np.float32) if isinstance(part, np.ndarray) else np.float32(part)
+            for name in (blend.share, blend.sharpness)
+            for part in (name[0] + name[1] * n_rated, name[2])
+        ]
+        level_bias = np.array(blend.level_bias or (0.0,) * len(model.values), np.float32)
+        out = np.empty((len(people), model.n_items), np.float32)
+        cpu_liking.liking(
+            0, model.n_items, self._users_part(people), self._items_part(people), (*weights, level_bias),
+            *_frozen(self.log_evidence), self.first_liked, out,
+        )  # fmt: skip
+        return out
+
+    def _users_part(self, people: Sequence[Person]) -> tuple[Floats, ...]:
+        users = self.model.users
+        if users is None or self.users_bias is None:
+            return _frozen(np.zeros((0, 0, 0)), np.zeros((0, 0)), np.zeros((0, 0)), np.zeros((len(people), 0)))
+        free = _free(users)
+        hidden = [who.hidden for who in people]
+        return _frozen(users.W[free], self.users_bias, np.ascontiguousarray(users.phi[:, free]), np.array(hidden))
+
+    def _items_part(self, people: Sequence[Person]) -> tuple[Floats, ...]:
+        items, n = self.model.items, len(people)
+        if items is None or self.items_hidden is None:
+            return _frozen(np.zeros((0, 0)), np.zeros((0, 0)), np.zeros((n, 0, 0)), np.zeros((n, 0)))
+        free = _free(items.rbm)
+        units = [who.unit for who in people if who.unit is not None]
+        phi = np.ascontiguousarray(items.rbm.phi[:, free])
+        return _frozen(self.items_hidden, phi, np.array([W[free] for W, _ in units]), np.array([b for _, b in units]))
+
     def _users_field(self, who: Person) -> Floats | None:
         """Fields of the levels in the users machine, (n_levels, n_items)."""
         users = self.model.users
         if users is None or who.hidden is None or self.users_bias is None:
             return None
         free = _free(users)
-        hidden = who.hidden.astype(np.float32, copy=False)
+        hidden = level_rbm.voice(users, who.hidden.astype(np.float32, copy=False))
         z = [_product(W, hidden) for W in users.W[free]]
         return _fields(users.phi[:, free], z, self.users_bias)
 
@@ -161,6 +209,14 @@ class LikingTables:
         """Weights . (1, log(1 + n_user), log(1 + n_item)) of every item, (n_items,)."""
         of_person = np.float32(weights[0] + weights[1] * np.log1p(n_rated))
         return of_person + np.float32(weights[2]) * self.log_evidence
+
+
+def _frozen(*arrays: Floats) -> tuple[Floats, ...]:
+    """Read-only float32 views: one compiled version serves all models."""
+    views = tuple(np.ascontiguousarray(array, np.float32).view() for array in arrays)
+    for view in views:
+        view.flags.writeable = False
+    return views
 
 
 def _free(rbm: LevelRBM) -> slice:

@@ -2,13 +2,13 @@
 
 import os
 from dataclasses import asdict
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from harmonium import storage
 from harmonium._version import __version__
 from harmonium.data import Scale, Titles, Vocabulary
 from harmonium.errors import HarmoniumError, ModelFileError
-from harmonium.estimators import rating_rbm
+from harmonium.estimators import rating_file
 from harmonium.estimators.rating_rbm import RatingRBM
 
 KIND = "recommender"
@@ -22,6 +22,7 @@ class Parts(NamedTuple):
     scale: Scale
     titles: Titles | None
     like: float
+    record: dict[str, Any] | None
 
 
 def write(path: str | os.PathLike[str], parts: Parts) -> None:
@@ -37,13 +38,14 @@ def write(path: str | os.PathLike[str], parts: Parts) -> None:
     ModelFileError
         The folder cannot be written to.
     """
-    model_header, model_arrays = rating_rbm.to_parts(parts.model)
+    model_header, model_arrays = rating_file.to_parts(parts.model)
     header = {
         "library": __version__,
         "model": model_header,
         "scale": asdict(parts.scale),
         "like": parts.like,
         "has_titles": parts.titles is not None,
+        "record": parts.record,
     }
     arrays = storage.prefixed("model.", model_arrays) | storage.prefixed("items.", parts.items.to_arrays())
     if parts.titles is not None:
@@ -67,9 +69,9 @@ def read(path: str | os.PathLike[str]) -> Parts:
     try:
         items = Vocabulary.from_arrays(storage.under("items.", arrays))
         titles = Titles.from_arrays(storage.under("titles.", arrays), items) if header["has_titles"] else None
-        model = rating_rbm.from_parts(header["model"], storage.under("model.", arrays))
+        model = rating_file.from_parts(header["model"], storage.under("model.", arrays))
         names = header["scale"]["names"]
         scale = Scale(**header["scale"] | {"names": names and tuple(names)})
-        return Parts(model, items, scale, titles, header["like"])
+        return Parts(model, items, scale, titles, header["like"], header.get("record"))
     except (HarmoniumError, KeyError, TypeError) as error:
         raise ModelFileError(f"{path}: is incomplete or damaged ({error})") from error

@@ -12,7 +12,7 @@ from harmonium.errors import DataError, HarmoniumError, ModelFileError, NotFitte
 from harmonium.estimators.rating_rbm import RatingRBM
 from harmonium.events import Event
 from harmonium.models.rating_model import RatingModel
-from harmonium.recommending import explaining, modelfile, ranking, similarity
+from harmonium.recommending import explaining, growing, modelfile, ranking, similarity
 from harmonium.recommending.catalogue import Catalogue, Years
 from harmonium.recommending.history import History, read_history
 from harmonium.recommending.liking import LikingTables, default_like, first_liked_level
@@ -54,6 +54,8 @@ class Recommender:
     like : float, optional
         Ratings of at least this count as liking. When not given, the lowest level at least three quarters of the way
         from the lowest rating to the highest: 4 of 1 to 5 and of 0.5 to 5.
+    record : dict, optional
+        How it was trained and evaluated, as plain values; kept in its file.
 
     Raises
     ------
@@ -70,7 +72,13 @@ class Recommender:
     """
 
     def __init__(
-        self, model: RatingRBM, items: Vocabulary, scale: Scale, titles: Titles | None = None, like: float | None = None
+        self,
+        model: RatingRBM,
+        items: Vocabulary,
+        scale: Scale,
+        titles: Titles | None = None,
+        like: float | None = None,
+        record: dict[str, Any] | None = None,
     ):
         if model.model_ is None:
             raise NotFittedError("this RatingRBM is not fitted yet; call fit(ratings) first")
@@ -83,6 +91,7 @@ class Recommender:
         if titles is not None and titles.ids != items:
             titles = titles.aligned_to(items)
         self.machine, self.items, self.scale, self.titles = model, items, scale, titles
+        self.record = record
         self.like = default_like(scale) if like is None else like
         first_liked = first_liked_level(scale, self.like)
         self._catalogue = Catalogue(items, titles, self._model.n_item_ratings)
@@ -411,6 +420,25 @@ class Recommender:
             "hidden": self.machine.transform(self._predictor.rows([known]))[0].tolist(),
         }
 
+    def with_items(self, ratings: Ratings, titles: Titles | None = None) -> "Recommender":
+        """Return a recommender that also knows the items of some ratings that it did not; nothing is relearnt.
+
+        Parameters
+        ----------
+        ratings : Ratings
+            Whole histories of people, known to the model or not, who rated the new items.
+        titles : Titles, optional
+            Of any items, the new ones among them.
+
+        Raises
+        ------
+        DataError
+            There are no new items, the ids are of another kind, or the scale is another.
+        """
+        return Recommender(
+            *growing.with_items(self.machine, self.items, self.scale, ratings, self.titles, titles), self.like
+        )
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one file that holds all of it; it appears whole or not at all.
 
@@ -423,7 +451,9 @@ class Recommender:
         ModelFileError
             The folder cannot be written to.
         """
-        modelfile.write(path, modelfile.Parts(self.machine, self.items, self.scale, self.titles, self.like))
+        modelfile.write(
+            path, modelfile.Parts(self.machine, self.items, self.scale, self.titles, self.like, self.record)
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Recommender":

@@ -19,7 +19,7 @@ class Batch(NamedTuple):
     ptr: npt.NDArray[np.int64]  # (n_visible + 1,)
     case: npt.NDArray[np.int32]  # (batch entries,): positions in `cases`
     level: npt.NDArray[np.uint8]  # (batch entries,)
-    slot: npt.NDArray[np.int32]  # (n_entries,): a rating's row among the batch's entries
+    place: npt.NDArray[np.int32]  # (batch entries,): positions among the batch's entries in the order of cases
 
 
 def layout(cases: Ratings) -> Layout:
@@ -32,15 +32,10 @@ def layout(cases: Ratings) -> Layout:
     """
     order = stable_order(cases.item)
     order = np.arange(len(cases.item)) if order is None else order
-    units = cases.item[order]
-    return Layout(
-        cases.indptr,
-        cases.item,
-        cases.level,
-        row_pointer(units, cases.n_items),
-        cases.user_of()[order],
-        order,
-    )
+    case = cases.user_of()[order]
+    rank = (order - cases.indptr[case]).astype(np.int32)
+    where = row_pointer(cases.item[order], cases.n_items)
+    return Layout(cases.indptr, cases.item, cases.level, where, case, cases.level[order], rank)
 
 
 def epoch_batches(where: Layout, batch_size: int, rng: np.random.Generator) -> Iterator[Batch]:
@@ -53,16 +48,10 @@ def epoch_batches(where: Layout, batch_size: int, rng: np.random.Generator) -> I
     rng : Generator
         One permutation is drawn.
     """
-    n_cases = len(where.indptr) - 1
     busy = np.flatnonzero(np.diff(where.indptr)).astype(np.int32)
     order = rng.permutation(busy)
-    batch_of, position = np.zeros(n_cases, np.int32), np.zeros(n_cases, np.int32)
-    batch_of[order] = np.arange(len(order)) // batch_size
-    position[order] = np.arange(len(order)) % batch_size
-    n_batches = -(-len(order) // batch_size)
-    plan = backend().schedule(where, batch_of, position, n_batches)
-    for k in range(n_batches):
+    plan = backend().schedule(where, order, batch_size)
+    for k in range(len(plan.ptr)):
         span = slice(plan.origin[k], plan.origin[k + 1])
-        yield Batch(
-            order[k * batch_size : (k + 1) * batch_size], plan.ptr[k], plan.case[span], plan.level[span], plan.slot
-        )
+        cases = order[k * batch_size : (k + 1) * batch_size]
+        yield Batch(cases, plan.ptr[k], plan.case[span], plan.level[span], plan.place[span])

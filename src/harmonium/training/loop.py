@@ -67,6 +67,7 @@ def train(
         while state.epoch < n_epochs and reason == "finished":
             began = time.perf_counter()
             run_epoch(state, where, learning)
+            state.take_average(learning.averaging)
             seconds = time.perf_counter() - began
             advice = _divergence(state, learning)
             if advice:
@@ -116,7 +117,8 @@ def run_epoch(state: State, where: Layout, learning: Learning) -> None:
         step = state.step(learning, rate)
         multi = learning.method == "multi-prediction"
         how = multi, learning.sampled and not multi
-        backend().units_step(batch.ptr, batch.case, batch.level, *how, phase, state.machine, state.moments, step)
+        where_to = batch.ptr, batch.case, batch.level, batch.place
+        backend().units_step(*where_to, *how, phase, state.machine, state.moments, step)
         n = len(batch.cases)
         gradient = phase.H1[:n].sum(axis=0)
         optimise(state.machine.c, gradient, *state.c_moments, step.rate, step)
@@ -126,14 +128,12 @@ def run_epoch(state: State, where: Layout, learning: Learning) -> None:
 def _first_pass(state: State, where: Layout, learning: Learning, batch: Batch, phase: Phase) -> None:
     if learning.method == "multi-prediction":
         keys = np.array([key_of(state.seed, state.epoch, part) for part in range(2)])
-        backend().mp_phase(
-            batch.cases, where, batch.slot, state.machine, keys, learning.keep, learning.hidden_dropout, phase
-        )
+        backend().mp_phase(batch.cases, where, state.machine, keys, learning.keep, learning.hidden_dropout, phase)
         return
     parts = 2 * learning.steps_at(state.epoch)
     keys = np.array([key_of(state.seed, state.epoch, part) for part in range(parts)])
     backend().cd_phase(
-        batch.cases, where, batch.slot, state.machine, keys, learning.sampled, state.chain,
+        batch.cases, where, state.machine, keys, learning.sampled, state.chain,
         learning.method == "pcd", phase,
     )  # fmt: skip
 

@@ -42,6 +42,9 @@ class Learning:
         L2 penalty per rating of a visible unit.
     momentum, beta2 : float
         Of "momentum" and "adam".
+    averaging : float
+        The model is the mean of the parameters after each epoch, epoch t weighing as t to this power: large values
+        follow the last epochs closely (Shamir & Zhang 2013, section 3); 0 takes the last epoch's parameters alone.
     patience : int
         Epochs without a better validation error after which learning stops; 0 never stops early.
     """
@@ -60,6 +63,7 @@ class Learning:
     weight_decay: float = 0.02
     momentum: float = 0.9
     beta2: float = 0.999
+    averaging: float = 4.0
     patience: int = 10
 
     def __post_init__(self) -> None:
@@ -105,6 +109,7 @@ _RANGES: tuple[tuple[str, Any, Any, bool], ...] = (
     ("weight_decay", 0.0, 10.0, True),
     ("momentum", 0.0, 1.0, False),
     ("beta2", 0.0, 1.0, False),
+    ("averaging", 0.0, 1e6, True),
     ("patience", 0, 1_000_000, True),
 )
 _CHOICES = {"method": METHODS, "optimizer": tuple(OPTIMIZERS), "schedule": SCHEDULES}

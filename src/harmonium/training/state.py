@@ -9,14 +9,14 @@ import numpy.typing as npt
 
 from harmonium.conventions import UNRATED
 from harmonium.data import Ratings
-from harmonium.kernels.constants import ADAGRAD
+from harmonium.kernels.constants import ADAGRAD, LANES
 from harmonium.kernels.records import Machine, Moments, Step
 from harmonium.models.level_rbm import LevelRBM, is_conditional
 from harmonium.randomness import as_generator
 from harmonium.training.settings import OPTIMIZERS, Learning
 
-LANES = 16  # rows are padded to a multiple of this: shorter tails run at half the speed
 ADAGRAD_START = 1e-4  # initial accumulator; the first steps stay below learning_rate
+AVERAGES = ("average_W", "average_b", "average_c")  # names in a checkpoint
 EPS = {"adagrad": 1e-6, "adam": 1e-8, "momentum": 0.0}
 
 
@@ -28,7 +28,7 @@ class State:
     Parameters
     ----------
     machine : Machine
-        Hidden units padded to a multiple of `LANES`.
+        Hidden units padded to a multiple of `constants.LANES`.
     moments, c_moments : Moments, tuple
     n_hidden : int
         Hidden units without the padding.
@@ -38,6 +38,8 @@ class State:
     epoch, n_updates : int
     chain : uint8 array, (n_entries,)
         Fantasies' levels; empty when nothing is drawn.
+    average : tuple of float32 arrays or None
+        Running mean of W, b and c over the epochs.
     best : LevelRBM or None
     best_error : float
     best_epoch : int
@@ -52,15 +54,33 @@ class State:
     epoch: int = 0
     n_updates: int = 0
     chain: npt.NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
+    average: tuple[npt.NDArray, ...] | None = None
     best: LevelRBM | None = None
     best_error: float = np.inf
     best_epoch: int = 0
 
     def rbm(self) -> LevelRBM:
-        """Return a copy of the parameters as a model, the padding cut off."""
-        W, b, c, phi = self.machine[:4]
-        n = self.n_hidden
+        """Return a copy of the averaged parameters (the last ones where none are kept) as a model, without padding."""
+        W, b, c = self.average or self.machine[:3]
+        phi, n = self.machine.phi, self.n_hidden
         return LevelRBM(W[:, :, :n].copy(), b.copy(), c[:n].copy(), phi.copy())
+
+    def take_average(self, power: float) -> None:
+        """Bring the running mean up to the epoch that has ended.
+
+        Parameters
+        ----------
+        power : float
+            Epoch t weighs about as t to this power; 0 keeps no mean.
+        """
+        if not power:
+            return
+        if self.average is None:
+            self.average = tuple(array.copy() for array in self.machine[:3])
+            return
+        share = np.float32((power + 1) / (power + self.epoch))
+        for mean, array in zip(self.average, self.machine[:3]):
+            mean += share * (array - mean)
 
     def step(self, learning: Learning, rate: float) -> Step:
         """Return the numbers of the next optimiser step.
@@ -135,6 +155,8 @@ def to_parts(state: State) -> tuple[dict[str, Any], dict[str, npt.NDArray]]:
     arrays.update(zip(("W1", "W2", "b1", "b2"), state.moments))
     arrays.update(zip(("c1", "c2"), state.c_moments))
     arrays["chain"] = state.chain
+    if state.average is not None:
+        arrays.update(zip(AVERAGES, state.average))
     if state.best is not None:
         arrays |= {"best_W": state.best.W, "best_b": state.best.b, "best_c": state.best.c}
     return header, arrays
@@ -165,6 +187,7 @@ def from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray]) -> State:
         epoch=header["epoch"],
         n_updates=header["n_updates"],
         chain=arrays["chain"],
+        average=tuple(arrays[name] for name in AVERAGES) if AVERAGES[0] in arrays else None,
         best=best,
         best_error=np.inf if header["best_error"] is None else header["best_error"],
         best_epoch=header["best_epoch"],

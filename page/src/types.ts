@@ -1,0 +1,160 @@
+// What the API answers; see /api/v1/openapi.json.
+
+export type ItemId = string | number;
+
+export interface Item {
+  item_id: ItemId;
+  title: string;
+  year: number | null;
+  genres: string[];
+  n_ratings: number;
+}
+
+export interface PredictedItem extends Item {
+  rating: number;
+  levels: number[];
+  probabilities: number[];
+  probability_of_liking: number;
+}
+
+export interface ShortReason {
+  item_id: ItemId;
+  title: string;
+  rating: number | null;
+  contribution: number;
+}
+
+export interface Place extends PredictedItem {
+  rank: number;
+  score: number;
+  reasons: ShortReason[];
+}
+
+export interface Recommendations {
+  n_rated: number;
+  recommendations: Place[];
+}
+
+export interface UnitPart {
+  unit: number;
+  part: number;
+}
+
+export interface FullReason extends ShortReason {
+  rating_contribution: number;
+  by_unit: UnitPart[];
+}
+
+export interface Explanation {
+  item: PredictedItem;
+  baseline: PredictedItem;
+  reasons: FullReason[];
+  units: UnitPart[];
+  method: string;
+}
+
+export interface UnitItem {
+  item_id: ItemId;
+  title: string;
+  weight: number;
+  n_ratings: number;
+}
+
+export interface Unit {
+  unit: number;
+  bias: number;
+  resting_activation: number;
+  positive: UnitItem[];
+  negative: UnitItem[];
+}
+
+export interface Activation {
+  unit: number;
+  field: number;
+  probability: number;
+  resting: number;
+}
+
+export interface DreamItem extends PredictedItem {
+  rank: number;
+  before: number;
+  rise: number;
+}
+
+export interface Dream {
+  rising: DreamItem[];
+  falling: DreamItem[];
+}
+
+export interface ModelInfo {
+  name: string;
+  fingerprint: string;
+  library: string;
+  cases: "users" | "items" | "both";
+  n_items: number;
+  n_hidden: number;
+  n_units: number;
+  n_parameters: number;
+  n_training_ratings: number;
+  scale: { levels: number[]; names: string[] | null; description: string };
+  like: number;
+  has_titles: boolean;
+  has_record: boolean;
+  settings: Record<string, unknown>;
+  terms: string;
+}
+
+export interface TrainingEvent {
+  kind: string;
+  machine: string;
+  phase: string;
+  epoch: number;
+  best_epoch: number;
+  validation_rmse: number | null;
+  validation_log_loss: number | null;
+  free_energy_gap: number | null;
+}
+
+export interface Score {
+  rmse: number;
+  mae: number;
+  log_loss: number;
+  ece: number;
+  ece_by_chance: number;
+  n: number;
+  rmse_se: number | null;
+  mae_se: number | null;
+  log_loss_se: number | null;
+  reliability: { predicted: number; observed: number; n: number }[];
+}
+
+export interface Evaluation {
+  protocol: string;
+  model: Score;
+  baselines: Record<string, Score>;
+  differences: Record<string, Pick<Score, "rmse" | "mae" | "log_loss" | "rmse_se" | "mae_se" | "log_loss_se">>;
+  n_users: number;
+  like: number;
+}
+
+export interface Histogram {
+  edges: number[];
+  counts: number[];
+  quantiles: number[];
+}
+
+export interface FreeEnergies {
+  n_users: number;
+  free_energy_per_rating: Histogram;
+  surprise_per_rating: Histogram;
+}
+
+export interface EnergyAnswer {
+  free_energy: number;
+  free_energy_per_rating: number;
+  surprise_per_rating: number | null;
+  percentile: number | null;
+  n_rated: number;
+  ratings: { item_id: ItemId; title: string; rating: number | null; free_energy: number; surprise: number | null }[];
+  hidden: number[];
+}

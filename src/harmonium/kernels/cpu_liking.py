@@ -1,0 +1,172 @@
+"""Numba loops for ranking all items for several people at once: one pass over the weights serves them all.
+
+Blocks of items lie at fixed places and every person is computed by the same instructions, so that an answer does not
+depend on who else asks. The definition is `LikingTables.probability` in NumPy.
+"""
+
+import numpy as np
+
+from harmonium.kernels.cpu_rows import exp
+from harmonium.kernels.jit import bits_from_float, compiled, float_from_bits, inlined
+
+f32 = np.float32
+BLOCK = 128  # items: their weights stay in the second-level cache while person after person is computed
+_HALF_ROOT = f32(0.70710678118654752)
+_LN2_HIGH, _LN2_LOW = f32(0.693359375), f32(-2.12194440e-4)  # Cody & Waite: ln 2 in two float32 parts
+_SMALLEST = f32(1.1754943508222875e-38)  # normal float32
+_LARGEST_LOG = f32(3.0)  # as in `harmonium.models.rating_model`, which lies above; a test compares the two
+
+
+@inlined
+def log(x):
+    """log in float32 of normal positive numbers to about 2 ulp, without a call. Cephes' polynomial (Moshier 1989)."""
+    bits = bits_from_float(x)  # pyright: ignore[reportCallIssue]
+    e = f32(((bits >> np.int32(23)) & np.int32(255)) - np.int32(126))
+    m = float_from_bits((bits & np.int32(0x007FFFFF)) | np.int32(0x3F000000))  # in [.5, 1)
+    low = m < _HALF_ROOT
+    e = e - f32(1) if low else e
+    z = m + m - f32(1) if low else m - f32(1)
+    p = f32(7.0376836292e-2)
+    p = p * z - f32(1.1514610310e-1)
+    p = p * z + f32(1.1676998740e-1)
+    p = p * z - f32(1.2420140846e-1)
+    p = p * z + f32(1.4249322787e-1)
+    p = p * z - f32(1.6668057665e-1)
+    p = p * z + f32(2.0000714765e-1)
+    p = p * z - f32(2.4999993993e-1)
+    p = p * z + f32(3.3333331174e-1)
+    y = p * z * z * z + e * _LN2_LOW - f32(0.5) * z * z
+    return z + y + e * _LN2_HIGH
+
+
+@inlined
+def dots(z, plane, start, n, q):
+    """z[t] = plane[start + t] . q for t < n, four rows at a time."""
+    t = 0
+    while t + 4 <= n:
+        p0, p1, p2, p3 = plane[start + t], plane[start + t + 1], plane[start + t + 2], plane[start + t + 3]
+        a = b = c = d = f32(0)
+        for j in range(q.shape[0]):
+            a += p0[j] * q[j]
+            b += p1[j] * q[j]
+            c += p2[j] * q[j]
+            d += p3[j] * q[j]
+        z[t], z[t + 1], z[t + 2], z[t + 3] = a, b, c, d
+        t += 4
+    while t < n:
+        p0, a = plane[start + t], f32(0)
+        for j in range(q.shape[0]):
+            a += p0[j] * q[j]
+        z[t] = a
+        t += 1
+
+
+@inlined
+def softmax_levels(x, top, n):
+    """Softmax of the first n columns of x (n_levels, block), in place."""
+    less_top(x, top, n)
+    for t in range(n):
+        top[t] = f32(0)
+    for k in range(x.shape[0]):
+        row = x[k]
+        for t in range(n):
+            row[t] = exp(row[t])
+        for t in range(n):
+            top[t] += row[t]
+    for k in range(x.shape[0]):
+        row = x[k]
+        for t in range(n):
+            row[t] /= top[t]
+
+
+@inlined
+def less_top(x, top, n):
+    """Take from each of the first n columns of x its largest entry."""
+    for t in range(n):
+        top[t] = x[0, t]
+    for k in range(1, x.shape[0]):
+        row = x[k]
+        for t in range(n):
+            top[t] = row[t] if row[t] > top[t] else top[t]
+    for k in range(x.shape[0]):
+        row = x[k]
+        for t in range(n):
+            row[t] -= top[t]
+
+
+@inlined
+def add_feature(x, z, phi, f, n):
+    """x[k] += phi[k, f] z."""
+    for k in range(x.shape[0]):
+        row, a = x[k], phi[k, f]
+        for t in range(n):
+            row[t] += a * z[t]
+
+
+@compiled
+def liking(start, stop, users, items, blend, log_evidence, first_liked, out):
+    """Probability of liking items start..stop, start a multiple of BLOCK, into out (n_people, n_items).
+
+    users: W (n_features, n_items, n_hidden), bias (n_levels, n_items), phi (n_levels, n_features), hidden means
+    (n_people, n_hidden). items: hidden (n_items, n_hidden), phi, weights (n_people, n_features, n_hidden), biases
+    (n_people, n_levels). A machine that is not there has no features. blend: share and sharpness at no training ratings
+    (n_people,) and their slopes, level biases (n_levels,).
+    """
+    W, bias, phi, h = users
+    G, phi_g, w, b = items
+    share, share_slope, sharpness, sharpness_slope, level_bias = blend
+    n_levels = level_bias.shape[0]
+    x, y = np.empty((n_levels, BLOCK), f32), np.empty((n_levels, BLOCK), f32)
+    z, top = np.empty(BLOCK, f32), np.empty(BLOCK, f32)
+    for first in range(start, stop, BLOCK):
+        n = min(BLOCK, stop - first)
+        for who in range(out.shape[0]):
+            if W.shape[0]:
+                for k in range(n_levels):
+                    for t in range(n):
+                        x[k, t] = bias[k, first + t]
+                for f in range(W.shape[0]):
+                    dots(z, W[f], first, n, h[who])
+                    add_feature(x, z, phi, f, n)
+            if w.shape[1]:
+                into = y if W.shape[0] else x
+                for k in range(n_levels):
+                    for t in range(n):
+                        into[k, t] = b[who, k]
+                for f in range(w.shape[1]):
+                    dots(z, G, first, n, w[who, f])
+                    add_feature(into, z, phi_g, f, n)
+            if W.shape[0] and w.shape[1]:
+                softmax_levels(x, top, n)
+                softmax_levels(y, top, n)
+                for t in range(n):
+                    z[t] = f32(1) / (f32(1) + exp(-(share[who] + share_slope * log_evidence[first + t])))
+                for k in range(n_levels):
+                    p, q = x[k], y[k]
+                    for t in range(n):
+                        mixed = z[t] * q[t] + (f32(1) - z[t]) * p[t]
+                        p[t] = log(mixed if mixed > _SMALLEST else _SMALLEST)
+            for t in range(n):
+                s = sharpness[who] + sharpness_slope * log_evidence[first + t]
+                s = _LARGEST_LOG if s > _LARGEST_LOG else s
+                z[t] = exp(-_LARGEST_LOG if s < -_LARGEST_LOG else s)
+            for k in range(n_levels):
+                row, a = x[k], level_bias[k]
+                for t in range(n):
+                    row[t] = row[t] * z[t] + a
+            less_top(x, top, n)
+            for t in range(n):
+                z[t], top[t] = f32(0), f32(0)
+            for k in range(n_levels):
+                row = x[k]
+                for t in range(n):
+                    row[t] = exp(row[t])
+                if k >= first_liked:
+                    for t in range(n):
+                        z[t] += row[t]
+                else:
+                    for t in range(n):
+                        top[t] += row[t]
+            line = out[who]
+            for t in range(n):
+                line[first + t] = z[t] / (z[t] + top[t])

@@ -1,0 +1,48 @@
+"""Many lists at once: one pass over the weights for all who ask."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from harmonium.recommending import ranking
+from harmonium.recommending.history import History
+from harmonium.recommending.recommender import Recommender
+
+NOTHING = np.zeros(0, np.int64)
+
+
+class Wanted(NamedTuple):
+    """A ranked list that someone wants."""
+
+    history: History
+    n: int
+    candidates: npt.NDArray[np.bool_] | None  # (n_items,); every item when None
+    exclude_seen: bool
+
+
+def recommend_many(recommender: Recommender, wanted: Sequence[Wanted]) -> list[list[dict[str, Any]]]:
+    """Ranked lists for several people; each is what `Recommender.recommend` gives, as plain values.
+
+    Parameters
+    ----------
+    recommender : Recommender
+    wanted : sequence of Wanted
+
+    Returns
+    -------
+    list of lists of dict
+        The fields of `Recommendation`.
+    """
+    predictor = recommender._predictor
+    people = [predictor.person(one.history) for one in wanted]
+    n_ratings = recommender.machine.fitted_model.n_item_ratings
+    answers = []
+    for one, who, liking in zip(wanted, people, recommender._liking.probabilities(people)):
+        score = ranking.shrunk(liking, recommender._trust, recommender._usual)
+        seen = one.history.item if one.exclude_seen else NOTHING
+        chosen = ranking.best_but(score, n_ratings, one.candidates, seen, one.n)
+        places = zip(predictor.fields(who, chosen), score[chosen].tolist())
+        answers.append([{"rank": rank, "score": s, **fields} for rank, (fields, s) in enumerate(places, start=1)])
+    return answers

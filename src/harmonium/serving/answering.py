@@ -1,0 +1,164 @@
+"""From the library's records to JSON."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+from fastapi.responses import Response
+
+from harmonium.recommending import Explanation, Recommender, UnitDescription, inside
+from harmonium.recommending.history import History
+from harmonium.recommending.many import Wanted, recommend_many
+from harmonium.serving.schemas.asking import RecommendRequest
+from harmonium.serving.schemas.common import Filters
+
+OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATETIME
+END = ("item_id", "title", "weight", "n_ratings")
+
+
+class Question(NamedTuple):
+    """A recommendation asked for, and by which model it is answered."""
+
+    recommender: Recommender
+    asked: RecommendRequest
+    history: History | None  # of a stored user
+
+
+def to_bytes(value: Any) -> bytes:
+    """A value as JSON, times with a Z; numbers that are not finite become null.
+
+    Parameters
+    ----------
+    value : object
+    """
+    return orjson.dumps(value, default=_plain, option=OPTIONS)
+
+
+def json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A value as a JSON response.
+
+    Parameters
+    ----------
+    value : object
+    status : int
+    headers : mapping of str, optional
+    """
+    return Response(to_bytes(value), status, dict(headers or {}), "application/json")
+
+
+def recommendations(questions: Sequence[Question]) -> list[bytes | Exception]:
+    """Answers to several questions, each as JSON or the error that it made.
+
+    Parameters
+    ----------
+    questions : sequence of Question
+    """
+    answers: list[bytes | Exception] = [b""] * len(questions)
+    ready: dict[int, list[tuple[int, Wanted]]] = {}
+    for place, question in enumerate(questions):
+        try:
+            wanted = _wanted(question)
+            ready.setdefault(id(question.recommender), []).append((place, wanted))
+        except Exception as error:
+            answers[place] = error
+    for asked_together in ready.values():
+        recommender = questions[asked_together[0][0]].recommender
+        found = recommend_many(recommender, [wanted for _, wanted in asked_together])
+        for (place, wanted), rows in zip(asked_together, found):
+            n_reasons = questions[place].asked.n_reasons
+            if n_reasons and rows:
+                _add_reasons(recommender, wanted.history, rows, n_reasons)
+            answers[place] = to_bytes({"n_rated": wanted.history.n_rated, "recommendations": rows})
+    return answers
+
+
+def candidates(recommender: Recommender, asked: Filters) -> npt.NDArray[np.bool_]:
+    """Which items the filters of a request leave: (n_items,).
+
+    Parameters
+    ----------
+    recommender : Recommender
+    asked : Filters
+    """
+    years = None if asked.years is None else (asked.years.first, asked.years.last)
+    return inside.candidates_of(
+        recommender,
+        allow=asked.allow, deny=asked.deny, min_ratings=asked.min_ratings, genres=asked.genres, years=years,
+    )  # fmt: skip
+
+
+def explanation(found: Explanation) -> dict[str, Any]:
+    """An explanation with its pairs of unit and part spelt out.
+
+    Parameters
+    ----------
+    found : Explanation
+    """
+    plain = asdict(found)
+    plain["units"] = _parts(found.units)
+    for reason, of in zip(plain["reasons"], found.reasons):
+        reason["by_unit"] = _parts(of.by_unit)
+    return plain
+
+
+def unit(found: UnitDescription) -> dict[str, Any]:
+    """A description of a unit with its ends spelt out.
+
+    Parameters
+    ----------
+    found : UnitDescription
+    """
+    ends = {end: [dict(zip(END, row)) for row in getattr(found, end)] for end in ("positive", "negative")}
+    return {**asdict(found), **ends}
+
+
+def energy(recommender: Recommender, history: History) -> dict[str, Any]:
+    """A history weighed, and its place among the training users.
+
+    Parameters
+    ----------
+    recommender : Recommender
+    history : History
+    """
+    found = inside.weighed(recommender, history)
+    kept = (recommender.record or {}).get("free_energies")
+    surprise = found["surprise_per_rating"]
+    if kept is None or surprise is None:
+        return {**found, "percentile": None}
+    quantiles = kept["surprise_per_rating"]["quantiles"]
+    return {**found, "percentile": float(np.interp(surprise, quantiles, np.linspace(0, 1, len(quantiles))))}
+
+
+def _wanted(question: Question) -> Wanted:
+    recommender, asked, history = question
+    if history is None:
+        history = recommender.history([(entry.item, entry.rating) for entry in asked.history or ()])
+    given = asked.model_fields_set
+    filtered = given & {"allow", "deny", "min_ratings", "genres", "years"}
+    return Wanted(history, asked.n, candidates(recommender, asked) if filtered else None, asked.exclude_seen)
+
+
+def _add_reasons(recommender: Recommender, history: History, rows: list[dict[str, Any]], n: int) -> None:
+    """Put the strongest reasons into each place of a list."""
+    items = recommender.items.indices([row["item_id"] for row in rows])
+    parts = inside.contributions(recommender, history, items)  # (n_entries, n_places)
+    entries = inside.entries(recommender, history)
+    for row, column in zip(rows, parts.T):
+        strongest = np.argsort(-np.abs(column), kind="stable")[:n]
+        row["reasons"] = [{**entries[t], "contribution": float(column[t])} for t in strongest.tolist()]
+
+
+def _parts(pairs: Sequence[tuple[int, float]]) -> list[dict[str, Any]]:
+    return [{"unit": unit, "part": part} for unit, part in pairs]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"a {type(value).__name__} has no place in JSON")

@@ -1,0 +1,47 @@
+"""Recommendations, predictions, explanations."""
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+
+from harmonium.serving import answering
+from harmonium.serving.answering import Question
+from harmonium.serving.schemas import asking as schemas
+from harmonium.serving.service import READS, Credentials, RecommenderOf, ServiceOf, history_of, may_read, service_of
+
+router = APIRouter(tags=["recommending"])
+JSON = "application/json"
+
+
+@router.post("/recommend", response_model=schemas.Recommendations)
+async def recommend(asked: schemas.RecommendRequest, request: Request, credentials: Credentials) -> Response:
+    """Rank items for someone by the probability that they like them; the popular list for nobody.
+
+    New people need no training: a history of one rating will do.
+    """
+    service = service_of(request)
+    if service.settings.reading == "closed":
+        await run_in_threadpool(may_read, request, credentials)
+    recommender, history = service.slot.current.recommender, None
+    if asked.user_id is not None:
+        history = await run_in_threadpool(history_of, service, recommender, asked, credentials)
+    return Response(await service.batcher.ask(Question(recommender, asked, history)), media_type=JSON)
+
+
+@router.post("/predict", response_model=schemas.Predictions, dependencies=READS)
+def predict(
+    asked: schemas.PredictRequest, service: ServiceOf, recommender: RecommenderOf, credentials: Credentials
+) -> Response:
+    """Predict how someone would rate items: the whole distribution over the levels."""
+    history = history_of(service, recommender, asked, credentials)
+    found = recommender.predict(history, asked.items)
+    return answering.json({"n_rated": history.n_rated, "predictions": found})
+
+
+@router.post("/explain", response_model=schemas.ExplanationAnswer, dependencies=READS)
+def explain(
+    asked: schemas.ExplainRequest, service: ServiceOf, recommender: RecommenderOf, credentials: Credentials
+) -> Response:
+    """Say what each rating contributes to a prediction (leave-one-out), and through which hidden units."""
+    history = history_of(service, recommender, asked, credentials)
+    return answering.json(answering.explanation(recommender.explain(history, asked.item, asked.n)))

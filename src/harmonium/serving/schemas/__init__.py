@@ -1,0 +1,1 @@
+"""What goes over the wire: one model a request or answer, from which the OpenAPI document is made."""

@@ -1,0 +1,125 @@
+"""Recommendations, predictions, explanations, similar items, and searching for items."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from harmonium.serving.schemas.common import (
+    MOST_LISTED,
+    Answer,
+    Count,
+    Filters,
+    Item,
+    ItemId,
+    PredictedItem,
+    UnitPart,
+    Who,
+)
+
+
+class RecommendRequest(Who, Filters):
+    """Rank items for someone by the probability that they like them."""
+
+    n: Count = 10
+    exclude_seen: bool = Field(default=True, strict=True, description="Leave out the items of the history.")
+    n_reasons: Annotated[int, Field(strict=True, ge=0, le=10)] = Field(
+        default=0, description="Entries of the history that speak most for each place; each costs a fold-in."
+    )
+
+
+class ShortReason(Answer):
+    """An entry of the history that speaks for (or against) a recommendation."""
+
+    item_id: int | str
+    title: str
+    rating: float | None
+    contribution: float = Field(description="Probability of liking with this entry, less that without it.")
+
+
+class Place(PredictedItem):
+    """One place of a ranked list."""
+
+    rank: int = Field(description="From 1.")
+    score: float = Field(description="Probability of liking, drawn towards the usual one where few rated the item.")
+    reasons: list[ShortReason] = Field(default=[], description="The strongest first.")
+
+
+class Recommendations(Answer):
+    """A ranked list."""
+
+    n_rated: int = Field(description="Ratings of the history; 0 gives the popular list.")
+    recommendations: list[Place]
+
+
+class PredictRequest(Who):
+    """How would someone rate these items?"""
+
+    items: list[ItemId] = Field(min_length=1, max_length=MOST_LISTED, description="Ids or titles.")
+
+
+class Predictions(Answer):
+    """One prediction an item, in the order asked."""
+
+    n_rated: int
+    predictions: list[PredictedItem]
+
+
+class ExplainRequest(Who):
+    """Why is an item predicted as it is?"""
+
+    item: ItemId = Field(description="An id or a title.")
+    n: Count = Field(default=10, description="Reasons and hidden units to list, at most.")
+
+
+class FullReason(ShortReason):
+    """What one entry of the history does to a prediction, and through which hidden units."""
+
+    rating_contribution: float = Field(description="Expected rating with this entry, less that without it.")
+    by_unit: list[UnitPart] = Field(description="The strongest first; empty without a users machine.")
+
+
+class ExplanationAnswer(Answer):
+    """Why a prediction is what it is."""
+
+    item: PredictedItem
+    baseline: PredictedItem = Field(description="The same item for someone without a history.")
+    reasons: list[FullReason]
+    units: list[UnitPart] = Field(description="Hidden units that move the item most against the baseline.")
+    method: str = Field(description="How the numbers came about.")
+
+
+class SimilarPlace(Item):
+    """An item like another."""
+
+    rank: int
+    similarity: float = Field(description="Cosine, -1 to 1.")
+    score: float = Field(description="The cosine, drawn towards 0 where few rated the item.")
+
+
+class SimilarAnswer(Answer):
+    """The items most like an item."""
+
+    item: Item
+    similar: list[SimilarPlace]
+
+
+class ItemList(Answer):
+    """Items found."""
+
+    total: int = Field(description="How many there are without limit and offset; of a search, how many were found.")
+    items: list[Item]
+
+
+class Genre(Answer):
+    """A genre and how many items are of it."""
+
+    name: str
+    n_items: int
+
+
+class GenreList(Answer):
+    """Genres, the most frequent first."""
+
+    genres: list[Genre]
+    first_year: int | None = Field(description="Of the items with a known year; null without any.")
+    last_year: int | None

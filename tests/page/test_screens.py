@@ -1,0 +1,233 @@
+"""Every screen in a real browser: by mouse, by keyboard alone, narrow and wide, light and dark."""
+
+import json
+import re
+import subprocess
+
+import pytest
+from _driving import SCREENS, Watched, watched
+from playwright.sync_api import Browser, expect
+
+NARROW, WIDE = {"width": 360, "height": 780}, {"width": 1280, "height": 900}
+SIZES = pytest.mark.parametrize("size", [NARROW, WIDE], ids=["360", "1280"])
+SCHEMES = ("light", "dark")
+RATED = "?r=260*4.5&r=1196*5&r=589*4&r=1265*2"
+TABS = 400  # presses before giving up
+
+
+def assert_nothing_wrong(seen: Watched) -> None:
+    assert seen.foreign == []
+    assert seen.complaints == []
+    assert seen.overflow() <= 0
+
+
+def tab_to(seen: Watched, selector: str, key: str = "Tab") -> None:
+    """Press Tab until something that fits the selector has the focus, and can be seen to have it."""
+    for _ in range(TABS):
+        seen.page.keyboard.press(key)
+        if seen.page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"{selector} cannot be reached by {key}")
+
+
+@SIZES
+def test_every_screen_works_by_mouse_and_is_accessible_in_light_and_dark(browser: Browser, address: str, size: dict):
+    with watched(browser, address, viewport=size, color_scheme="light", reduced_motion="reduce") as seen:
+        page = seen.page
+        seen.open()
+        before = page.locator(".list .title").all_inner_texts()
+        page.get_by_role("button", name="Space and machines").click()
+        expect(page.locator(".yours li")).to_have_count(6)
+        expect(page.locator(".list .reason b").first).to_be_visible()
+        assert page.locator(".list .title").all_inner_texts() != before
+        stars = page.locator(".asking .stars").first
+        stars.click(position={"x": stars.bounding_box()["width"] * 0.69, "y": 10})
+        expect(page.locator(".yours li")).to_have_count(7)
+        expect(stars).to_have_attribute("aria-valuenow", "3.5")
+        page.locator(".asking button").nth(1).click()
+        expect(page.get_by_text("1 not seen")).to_be_visible()
+        page.get_by_label("Find a film").fill("godfather 1972")
+        page.get_by_role("option").first.click()
+        expect(page.locator(".asking .title").first).to_contain_text("Godfather")
+
+        page.locator(".list .button").nth(1).click()
+        seen.wait("why")
+        expect(page.locator("#why .ties .unit").first).to_be_visible()
+
+        seen.load_all()
+        page.locator("#units .vessel").nth(5).click()
+        expect(page.locator("#units")).to_contain_text("unit 5 of 16")
+        page.get_by_label("Your name for it").fill("night & <b>fog</b>")
+        page.get_by_role("button", name="Hold on").click()
+        expect(page.locator("#units h4").first).to_contain_text("Rising")
+
+        page.locator("#energy .pixel").nth(4).click()
+        page.locator("#energy").get_by_role("button", name="One sweep").click()
+        expect(page.locator("#energy")).to_contain_text("sampled in 1 sweep")
+
+        page.locator("#gibbs .knob").first.click()
+        page.locator("#gibbs").get_by_role("button", name="Toss the hidden units").click()
+        page.locator("#gibbs").get_by_role("button", name="Toss the pixels").click()
+        expect(page.locator("#gibbs")).to_contain_text("2 tossed")
+
+        learning = page.locator("#learning")
+        learning.get_by_role("button", name="First beat").click()
+        for beat in (2, 3, 4):
+            learning.get_by_role("button", name="Next beat").click()
+            expect(learning).to_contain_text(f"Beat {beat}")
+        expect(learning).to_contain_text("1 update")
+        page.locator("#machine").get_by_role("button", name="One turn").click()
+        expect(page.locator("#machine")).to_contain_text("After 1 turn")
+        expect(page.locator("#model .scores")).to_contain_text("±")
+        learning.evaluate("section => section.scrollIntoView({behavior: 'instant'})")
+        expect(learning.locator(".series.e path")).to_be_attached()
+
+        page.evaluate("scrollTo({top: 0, behavior: 'instant'})")
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            expect(page.locator("html")).to_have_attribute("data-theme", scheme)
+            assert seen.faults_of_access() == []
+            seen.picture(f"{size['width']}-{scheme}")
+        assert_nothing_wrong(seen)
+
+
+@SIZES
+def test_every_screen_works_by_keyboard_alone(browser: Browser, address: str, size: dict):
+    with watched(browser, address, viewport=size, color_scheme="light", reduced_motion="reduce") as seen:
+        page, press = seen.page, seen.page.keyboard.press
+        seen.open()
+        tab_to(seen, ".skip")
+        press("Enter")
+        tab_to(seen, "#taste [role=combobox]")
+        page.keyboard.type("toy story 1995")
+        expect(page.get_by_role("option").first).to_contain_text("Toy Story")
+        press("Enter")
+        expect(page.locator(".asking .stars").first).to_be_focused()
+        press("End")
+        press("ArrowLeft")
+        expect(page.locator(".yours li")).to_contain_text(["4.5"])
+        tab_to(seen, ".asking li:nth-child(2) .stars")
+        press("3")
+        expect(page.locator(".yours li")).to_have_count(2)
+        press("Delete")
+        expect(page.locator(".yours li")).to_have_count(1)
+        tab_to(seen, ".asking li:nth-child(3) button")
+        press("Enter")
+        expect(page.get_by_text("1 not seen")).to_be_visible()
+        expect(page.locator(".asking .stars").nth(2)).to_be_focused()
+        tab_to(seen, "#taste .vessel")
+        press("ArrowRight")
+        press("Enter")
+        seen.wait("units")
+        expect(page.locator("#units")).to_contain_text("unit 1 of 16")
+        seen.load_all()
+
+        tab_to(seen, "#units button[aria-label='The next unit']")
+        press("Enter")
+        expect(page.locator("#units")).to_contain_text("unit 2 of 16")
+        tab_to(seen, "#units [aria-pressed]:not(.vessel)")
+        press(" ")
+        expect(page.locator("#units h4").first).to_contain_text("Rising")
+        tab_to(seen, "#energy .pixel")
+        press(" ")
+        tab_to(seen, "#energy input[type=range]")
+        press("ArrowRight")
+        expect(page.locator("#energy output")).to_have_text("1.1")
+        tab_to(seen, "#gibbs .knob")
+        press("Enter")
+        expect(page.locator("#gibbs .knob").first).to_have_attribute("aria-label", "Pixel 1, on, held")
+        tab_to(seen, "#gibbs .card button:nth-child(2)")
+        press("Enter")
+        expect(page.locator("#gibbs")).to_contain_text("1 tossed")
+        tab_to(seen, "#learning input[type=radio]")
+        press("ArrowRight")
+        expect(page.locator("#learning input:checked + span").first).to_have_text("CD-10")
+        tab_to(seen, "#learning button.primary:enabled")
+        press("Enter")
+        expect(page.locator("#learning .beat")).to_contain_text("Beat 1")
+        tab_to(seen, "#machine button:nth-child(2)")
+        press("Enter")
+        expect(page.locator("#machine")).to_contain_text("After 1 turn")
+        tab_to(seen, "#model input[type=radio]")
+        press("ArrowRight")
+        tab_to(seen, "#model .copies summary")
+        press("Enter")
+        expect(page.locator("#model .copies pre").first).to_be_visible()
+        tab_to(seen, ".theme-switch", "Shift+Tab")
+        press("Enter")
+        expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+        assert_nothing_wrong(seen)
+
+
+def test_the_address_brings_the_same_view_back(browser: Browser, address: str):
+    with watched(browser, address, viewport=WIDE, reduced_motion="reduce") as seen:
+        page = seen.page
+        seen.open(RATED)
+        expect(page.locator(".yours li")).to_have_count(4)
+        page.locator(".list .button").nth(2).click()
+        seen.wait("why")
+        seen.load_all()
+        page.get_by_label("Your name for it").fill("Öde & weiß*")
+        page.locator("#gibbs .knob").nth(2).click()
+        page.locator("#learning").get_by_role("button", name="Learn 20 updates").click()
+        expect(page.locator("#learning .score")).to_contain_text("20 updates")
+        expect(page).to_have_url(re.compile("updates=20"))
+        views = (".list", "#why .contributions", "#units .unit-head", "#learning .score", "#gibbs .frequencies")
+        shown = [page.locator(part).inner_text() for part in views]
+        name = page.get_by_label("Your name for it").input_value()
+        page.reload()
+        seen.load_all()
+        expect(page.locator("#learning .score")).to_contain_text("20 updates")
+        expect(page.get_by_label("Your name for it")).to_have_value(name)
+        for part, text in zip(views, shown):
+            expect(page.locator(part)).to_have_text(text, use_inner_text=True)
+        assert_nothing_wrong(seen)
+
+
+def test_a_view_copied_as_curl_gives_what_the_page_shows(browser: Browser, address: str):
+    with watched(browser, address, viewport=WIDE, reduced_motion="reduce") as seen:
+        page = seen.page
+        seen.open(RATED)
+        expect(page.locator(".list .reason b").first).to_be_visible()
+        page.locator("#taste .copies summary").click()
+        page.locator("#taste").get_by_role("button", name="Copy as curl").click()
+        command = page.evaluate("navigator.clipboard.readText()")
+        said = json.loads(subprocess.run(["sh", "-c", command], capture_output=True, check=True).stdout)
+        first = said["recommendations"][0]
+        expect(page.locator(".list .star-value").first).to_contain_text(f"{first['rating']:.1f}")
+        assert "Recommender.load" in page.locator("#taste .copies pre").nth(1).inner_text()
+
+
+def test_nothing_moves_by_itself_for_those_who_ask_for_stillness(browser: Browser, address: str):
+    with watched(browser, address, viewport=WIDE, reduced_motion="reduce") as seen:
+        for screen in ("energy", "gibbs", "machine"):
+            seen.page.goto("about:blank")
+            seen.open("", screen)
+            seen.page.wait_for_timeout(300)
+            assert seen.page.locator(f"#{screen} button.primary").first.inner_text() in ("Roll", "Run", "Run both")
+        assert seen.page.evaluate("document.getAnimations().length") == 0
+
+
+def test_the_chains_run_by_themselves_where_motion_is_welcome(browser: Browser, address: str):
+    with watched(browser, address, viewport=WIDE, reduced_motion="no-preference") as seen:
+        seen.open("?speed=5", "gibbs")
+        expect(seen.page.locator("#gibbs .card header .soft").first).to_have_text(re.compile(r"\d,\d{3} tossed"))
+        assert_nothing_wrong(seen)
+
+
+def test_every_screen_can_be_linked_to(browser: Browser, address: str):
+    with watched(browser, address, viewport=WIDE, reduced_motion="reduce") as seen:
+        for screen in SCREENS:
+            seen.page.goto("about:blank")
+            seen.open("", screen)
+            expect(seen.page.locator(f"#{screen} h2")).to_be_in_viewport()
+            expect(seen.page.locator(f".bar [href='#{screen}']")).to_have_attribute("aria-current", "true")
+
+
+def test_a_service_that_stops_is_said_in_words(browser: Browser, address: str):
+    with watched(browser, address, viewport=WIDE, reduced_motion="reduce") as seen:
+        seen.open(RATED)
+        seen.page.context.unroute_all()
+        seen.page.context.route("**/api/**", lambda route: route.abort())
+        seen.page.get_by_role("button", name="Love and laughter").click()
+        expect(seen.page.locator("#taste .problem").first).to_contain_text("is it still running")
