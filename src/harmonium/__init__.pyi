@@ -1,6 +1,7 @@
 from . import data, errors, estimators, evaluation, models, recommending, training, units
 from ._version import __version__
 from .data import (
+    Interactions,
     Ratings,
     Scale,
     Titles,
@@ -9,6 +10,7 @@ from .data import (
     load,
     per_user_split,
     random_split,
+    read_interactions,
     read_ratings,
     read_titles,
     split_by_mask,
@@ -18,20 +20,28 @@ from .data import (
 from .errors import HarmoniumError
 from .estimators.bernoulli_rbm import BernoulliRBM
 from .estimators.boltzmann_machine import BoltzmannMachine
+from .estimators.gaussian_boltzmann import GaussianBoltzmann
+from .estimators.multinomial_rbm import MultinomialRBM, SemiRestricted
 from .estimators.rating_rbm import RatingRBM
 from .estimators.rbm import RBM
 from .evaluation.ratings import evaluate
+from .recommending.choice_recommender import ChoiceRecommender
 from .recommending.recommender import Recommender
 
 __all__ = [
     "RBM",
     "BernoulliRBM",
     "BoltzmannMachine",
+    "ChoiceRecommender",
+    "GaussianBoltzmann",
     "HarmoniumError",
+    "Interactions",
+    "MultinomialRBM",
     "RatingRBM",
     "Ratings",
     "Recommender",
     "Scale",
+    "SemiRestricted",
     "Titles",
     "Vocabulary",
     "__version__",
@@ -45,6 +55,7 @@ __all__ = [
     "models",
     "per_user_split",
     "random_split",
+    "read_interactions",
     "read_ratings",
     "read_titles",
     "recommending",

@@ -56,5 +56,9 @@ class LeakError(HarmoniumError, ValueError):
     """Test ratings were part of what the model learned from, or of the history given to it."""
 
 
+class NotEnoughMemoryError(HarmoniumError, MemoryError):
+    """What is asked for does not fit in memory; the message says how much it needs, and what needs less."""
+
+
 class ModelFileError(HarmoniumError, OSError):
     """A model file is missing, damaged, or of a version this release cannot read."""

@@ -179,3 +179,47 @@ class BoltzmannEpoch(Event):
     objective: float | None
     n_sweeps: int
     settled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Allocates(Event):
+    """A large array is about to be allocated.
+
+    Parameters
+    ----------
+    what : str
+    n_bytes : int
+    available_bytes : int or None
+        Memory that the system can give; None where it does not tell.
+    """
+
+    kind: ClassVar[str] = "allocates"
+    what: str
+    n_bytes: int
+    available_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceEpochEnded(Event):
+    """One pass over choices ended.
+
+    Parameters
+    ----------
+    epoch, n_epochs : int
+        Epochs done, and to be done at most.
+    seconds : float
+        Wall time of the epoch, validation not counted.
+    loss : float or None
+        Nats a choice by which learning missed what it follows; None where that is not a likelihood.
+    learning_rate : float
+    validation_ndcg : float or None
+        nDCG@100 on validation users; None in epochs that do not measure it.
+    """
+
+    kind: ClassVar[str] = "choice epoch"
+    epoch: int
+    n_epochs: int
+    seconds: float
+    loss: float | None
+    learning_rate: float
+    validation_ndcg: float | None

@@ -11,6 +11,8 @@ SUMMARIES = {
     "data": "Look at ratings before learning from them.",
     "train": "Learn from ratings and write a model file.",
     "evaluate": "Measure predictions of held-out ratings, against simple baselines.",
+    "compare": "Compare models of choices: clicks, plays, purchases.",
+    "tune": "Choose settings of a model of choices on validation users.",
     "recommend": "Recommend items to someone who likes these.",
     "predict": "Predict how someone would rate items.",
     "similar": "List the items most like an item.",

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from harmonium.cli import choices
 from harmonium.cli.console import narrator, print_json
 from harmonium.cli.learning import learn
 from harmonium.cli.options import Json, Quiet, taking
@@ -12,11 +13,20 @@ from harmonium.cli.protocols import PROTOCOLS, split
 from harmonium.cli.reading import PATH, READING, read_file, read_source
 from harmonium.cli.settings import HELP, machine, setting_options
 from harmonium.cli.showing import print_evaluation
+from harmonium.evaluation.choice_models import MODELS, compare, made
+from harmonium.evaluation.choice_protocols import CHOICE_PROTOCOLS
 from harmonium.evaluation.ratings import Evaluation
 from harmonium.evaluation.ratings import evaluate as measure
 from harmonium.recommending.recommender import Recommender
 
-OF_LEARNING = frozenset(("source", "protocol", "fraction", "n", "seed", "path", *HELP))
+CHOICE_MODEL = "gaussian"
+OF_LEARNING = frozenset(
+    ("source", "protocol", "fraction", "n", "seed", "path", "choice_model", "at_least", "held_out", *HELP)
+)
+WHAT_IS_HELD_OUT = (
+    f"What is held out. Of ratings: {', '.join(PROTOCOLS)} (whole users). Of choices, to measure ranked lists: "
+    f"{', '.join(CHOICE_PROTOCOLS)}."
+)
 OF_MODEL = frozenset(("history", "test"))
 app = typer.Typer(add_completion=False)
 
@@ -30,19 +40,24 @@ def _of_model(text: str) -> Any:
 
 
 @app.command()
-@taking(*setting_options(), *READING, PATH)
+@taking(*setting_options(), choices.AT_LEAST, choices.HELD_OUT, *READING, PATH)
 def evaluate(
     ctx: typer.Context,
     source: Annotated[
         str | None, typer.Argument(metavar="[FILE|NAME]", help="Ratings to split and learn from; none with --model.")
     ] = None,
-    protocol: Annotated[str, _of_learning(f"What is held out: {', '.join(PROTOCOLS)} (whole users).")] = PROTOCOLS[0],
+    protocol: Annotated[str, _of_learning(WHAT_IS_HELD_OUT)] = PROTOCOLS[0],
     fraction: Annotated[
         float | None,
         _of_learning("Share held out, under strong of the users; a tenth, per-user a fifth, if not given."),
     ] = None,
     n: Annotated[int, _of_learning("Entries of each user that last-n holds out.", "--n", "-n")] = 1,
-    seed: Annotated[int, _of_learning("Of the draw of what is held out.")] = 0,
+    seed: Annotated[
+        int | None, _of_learning("Of the draw of what is held out; 0, under vae-cf the published one, if not given.")
+    ] = None,
+    choice_model: Annotated[
+        str, _of_learning(f"Under a protocol of choices, which of {', '.join(MODELS)}.")
+    ] = CHOICE_MODEL,
     model: Annotated[Path | None, _of_model("The model file.")] = None,
     history: Annotated[Path | None, _of_model("Ratings that tell what is known of each user.")] = None,
     test: Annotated[Path | None, _of_model("Ratings to predict; none that the model learned from.")] = None,
@@ -59,11 +74,21 @@ def evaluate(
     """
     settings = {name: options.pop(name) for name in HELP}
     _check_form(ctx, source, model, history, test)
+    of_choices = {name: options.pop(name) for name in ("at_least", "held_out")}
+    if model is None and protocol in CHOICE_PROTOCOLS:
+        if protocol == "lightgcn":
+            raise typer.BadParameter("needs two files: harmonium compare TRAIN --protocol lightgcn --test TEST")
+        reading = {name: options[name] for name in ("user", "item", "rating", "time", "ids", "path")}
+        task = choices.task_of(str(source), protocol, None, n, seed, fraction, **of_choices, **reading)
+        narrator(quiet)(f"{protocol}: learning from {task.train!r}")
+        measured = compare({choice_model: made(choice_model)}, task, choices.teller(narrator(quiet)))
+        choices.print_comparison(measured, task.metrics, as_json, markdown)
+        return
     if model is not None and history is not None and test is not None:
         options.pop("path")
         found = _of_file(model, history, test, options)
     else:
-        parts = split(read_source(str(source), **options).ratings, protocol, fraction, n, seed)
+        parts = split(read_source(str(source), **options).ratings, protocol, fraction, n, seed or 0)
         narrator(quiet)(f"{protocol}: learning from {parts.learned_from.n_ratings:,} ratings")
         estimator = machine(settings)
         learn(estimator, parts.learned_from, quiet)

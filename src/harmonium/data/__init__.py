@@ -3,6 +3,8 @@
 Importing this room loads numpy only; polars and narwhals load when a file or a table is read.
 """
 
+from .choices import read_interactions
+from .interactions import Interactions
 from .presets import DATASETS, Dataset, load
 from .ratings import UNRATED, DuplicateEntryError, Ratings
 from .reading import read_ratings
@@ -27,6 +29,7 @@ __all__ = [
     "UNRATED",
     "Dataset",
     "DuplicateEntryError",
+    "Interactions",
     "PairSketch",
     "Ratings",
     "Scale",
@@ -39,6 +42,7 @@ __all__ = [
     "load",
     "per_user_split",
     "random_split",
+    "read_interactions",
     "read_ratings",
     "read_titles",
     "split_by_mask",

@@ -14,6 +14,8 @@ from harmonium.errors import DataError, SettingError
 if TYPE_CHECKING:
     import polars
 
+    from harmonium.data.interactions import Interactions
+
 
 ARRAY_TYPES = {"indptr": np.int64, "item": np.int32, "level": np.uint8, "time": np.int64}
 DUPLICATE_RULES = ("error", "first", "last")
@@ -221,6 +223,11 @@ class Ratings:
         """Bytes in the arrays, without the vocabularies."""
         return sum(a.nbytes for a in (self.indptr, self.item, self.level, self.time) if a is not None)
 
+    @property
+    def axes(self) -> tuple[Vocabulary, Vocabulary, Scale]:
+        """What parts of the same ratings share: the two vocabularies and the scale."""
+        return self.users, self.items, self.scale
+
     def __len__(self) -> int:
         return self.n_entries
 
@@ -379,6 +386,23 @@ class Ratings:
             scale=self.scale,
             time=None if self.time is None else self.time[order],
         )
+
+    def interactions(self, at_least: float | None = None) -> "Interactions":
+        """Who chose what: the entries without their ratings, over the same vocabularies.
+
+        Parameters
+        ----------
+        at_least : float, optional
+            Only ratings of at least this; every entry, rated or only seen, when None.
+
+        Returns
+        -------
+        Interactions
+        """
+        from harmonium.data.interactions import Interactions
+
+        chosen = self if at_least is None else self.select(self.values() >= at_least)
+        return Interactions(chosen.indptr, chosen.item, chosen.users, chosen.items, time=chosen.time)
 
     def to_frame(self) -> "polars.DataFrame":
         """Raw ids and rating values as a table.

@@ -3,23 +3,26 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import final
+from typing import Generic, TypeVar, final
 
 import numpy as np
 
+from harmonium.data.interactions import Interactions
 from harmonium.data.ratings import Ratings
 from harmonium.errors import DataError, LeakError, SettingError
 from harmonium.randomness import Seed, as_generator
 
+Entries = TypeVar("Entries", Ratings, Interactions)
+
 
 @final
 @dataclass(frozen=True)
-class Split:
+class Split(Generic[Entries]):
     """Two disjoint parts.
 
     Parameters
     ----------
-    train, test : Ratings
+    train, test : Ratings or Interactions
         With the same vocabularies and scale.
 
     Raises
@@ -28,27 +31,27 @@ class Split:
         An entry is in both.
     """
 
-    train: Ratings
-    test: Ratings
+    train: Entries
+    test: Entries
 
     def __post_init__(self):
         check_disjoint(train=self.train, test=self.test)
 
-    def __iter__(self) -> Iterator[Ratings]:
+    def __iter__(self) -> Iterator[Entries]:
         """Unpack as ``train, test = random_split(ratings)``."""
         return iter((self.train, self.test))
 
 
 @final
 @dataclass(frozen=True)
-class StrongSplit:
+class StrongSplit(Generic[Entries]):
     """Whole users held out: what is learned from, what is known of the others, and what is asked about them.
 
     Parameters
     ----------
-    train : Ratings
+    train : Ratings or Interactions
         All entries of the training users.
-    fold_in, held_out : Ratings
+    fold_in, held_out : Ratings or Interactions
         The entries of the test users, in two parts.
 
     Raises
@@ -57,9 +60,9 @@ class StrongSplit:
         An entry is in two parts, or a user both trains and tests.
     """
 
-    train: Ratings
-    fold_in: Ratings
-    held_out: Ratings
+    train: Entries
+    fold_in: Entries
+    held_out: Entries
 
     def __post_init__(self):
         check_disjoint(train=self.train, fold_in=self.fold_in, held_out=self.held_out)
@@ -69,12 +72,12 @@ class StrongSplit:
             raise LeakError(f"user {self.train.users[both[0]]!r} is both in the training and in the test part")
 
 
-def check_disjoint(**parts: Ratings):
+def check_disjoint(**parts: Ratings | Interactions):
     """Check that parts share vocabularies and scale, and no entry.
 
     Parameters
     ----------
-    **parts : Ratings
+    **parts : Ratings or Interactions
         By name, for the message.
 
     Raises
@@ -86,8 +89,8 @@ def check_disjoint(**parts: Ratings):
     """
     (first_name, first), *others = parts.items()
     for name, part in others:
-        if (part.users, part.items, part.scale) != (first.users, first.items, first.scale):
-            raise DataError(f"{first_name} and {name} must have the same users, items and scale")
+        if part.axes != first.axes:
+            raise DataError(f"{first_name} and {name} must have the same users and items, and one scale")
     keys = {name: part.user_of().astype(np.int64) * part.n_items + part.item for name, part in parts.items()}
     for name, other in itertools.combinations(keys, 2):
         shared = _shared(keys[name], keys[other])
@@ -99,12 +102,12 @@ def check_disjoint(**parts: Ratings):
             )
 
 
-def split_by_mask(ratings: Ratings, test: np.ndarray) -> Split:
+def split_by_mask(ratings: Entries, test: np.ndarray) -> Split[Entries]:
     """Split by a mask of your own.
 
     Parameters
     ----------
-    ratings : Ratings
+    ratings : Ratings or Interactions
     test : bool array, (n,)
         True for the entries of the test part.
 
@@ -116,12 +119,12 @@ def split_by_mask(ratings: Ratings, test: np.ndarray) -> Split:
     return Split(ratings.select(~np.asarray(test)), tested)
 
 
-def random_split(ratings: Ratings, fraction: float = 0.1, rng: Seed = 0) -> Split:
+def random_split(ratings: Entries, fraction: float = 0.1, rng: Seed = 0) -> Split[Entries]:
     """Hold out entries drawn uniformly from all.
 
     Parameters
     ----------
-    ratings : Ratings
+    ratings : Ratings or Interactions
     fraction : float, default 0.1
         Share of the entries in the test part, rounded down; inside 0..1.
     rng : int, Generator, SeedSequence or None, default 0
@@ -141,12 +144,12 @@ def random_split(ratings: Ratings, fraction: float = 0.1, rng: Seed = 0) -> Spli
     return split_by_mask(ratings, test)
 
 
-def per_user_split(ratings: Ratings, fraction: float = 0.2, rng: Seed = 0) -> Split:
+def per_user_split(ratings: Entries, fraction: float = 0.2, rng: Seed = 0) -> Split[Entries]:
     """Hold out a share of every user's entries.
 
     Parameters
     ----------
-    ratings : Ratings
+    ratings : Ratings or Interactions
     fraction : float, default 0.2
         Share of each user's entries in the test part, rounded down; inside 0..1.
     rng : int, Generator, SeedSequence or None, default 0
@@ -160,12 +163,12 @@ def per_user_split(ratings: Ratings, fraction: float = 0.2, rng: Seed = 0) -> Sp
     return split_by_mask(ratings, _first_of_row(ratings, count, as_generator(rng).random(ratings.n_entries)))
 
 
-def time_split(ratings: Ratings, fraction: float | None = None, *, time: int | None = None) -> Split:
+def time_split(ratings: Entries, fraction: float | None = None, *, time: int | None = None) -> Split[Entries]:
     """Hold out what happened last, over all users.
 
     Parameters
     ----------
-    ratings : Ratings
+    ratings : Ratings or Interactions
         With times.
     fraction : float, optional
         Share of the entries in the test part, rounded down; inside 0..1. What happened in the second of the
@@ -194,12 +197,12 @@ def time_split(ratings: Ratings, fraction: float | None = None, *, time: int | N
     return split_by_mask(ratings, times > np.sort(times)[n_train - 1 : n_train])
 
 
-def last_n_split(ratings: Ratings, n: int = 1) -> Split:
+def last_n_split(ratings: Entries, n: int = 1) -> Split[Entries]:
     """Hold out every user's last entries.
 
     Parameters
     ----------
-    ratings : Ratings
+    ratings : Ratings or Interactions
         With times.
     n : int, default 1
         Entries a user in the test part. A user with `n` or fewer keeps all in the training part.
@@ -225,16 +228,16 @@ def last_n_split(ratings: Ratings, n: int = 1) -> Split:
 
 
 def strong_split(
-    ratings: Ratings,
+    ratings: Entries,
     n_test_users: int | float = 0.1,
     fold_in: float = 0.8,
     rng: Seed = 0,
-) -> StrongSplit:
+) -> StrongSplit[Entries]:
     """Hold out whole users, and of each of them a share of the entries.
 
     Parameters
     ----------
-    ratings : Ratings
+    ratings : Ratings or Interactions
     n_test_users : int or float, default 0.1
         How many users, or, below 1, which share of those with at least two entries.
     fold_in : float, default 0.8
@@ -268,7 +271,7 @@ def strong_split(
     return StrongSplit(ratings.select(~in_test), ratings.select(in_fold), ratings.select(in_test & ~in_fold))
 
 
-def _first_of_row(ratings: Ratings, count: np.ndarray, *keys: np.ndarray) -> np.ndarray:
+def _first_of_row(ratings: Ratings | Interactions, count: np.ndarray, *keys: np.ndarray) -> np.ndarray:
     """Mask of the first ``count[user]`` entries of every row, sorted by the keys, the first key first."""
     user = ratings.user_of()
     order = np.lexsort((*reversed(keys), user))  # the order of rows stays: place k belongs to user[k]
@@ -287,7 +290,7 @@ def _shared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return few[many[place] == few]
 
 
-def _times(ratings: Ratings) -> np.ndarray:
+def _times(ratings: Ratings | Interactions) -> np.ndarray:
     if ratings.time is None:
         raise DataError("these ratings have no times; read them with a time column, or use another split")
     return ratings.time

@@ -39,7 +39,7 @@ def predictions(known, asked, phi, conditional, W, b, c):
     out = np.empty((len(asked[1]), b.shape[1]), np.float32)
     cost = np.zeros(len(known[0]), np.int64)
     np.cumsum(np.where(np.diff(asked[0]) > 0, np.diff(known[0]), 0), out=cost[1:])
-    arrays = _frozen(*known), _frozen(*asked), _frozen(phi)[0], conditional, *_frozen(W, b, c)
+    arrays = frozen(*known), frozen(*asked), frozen(phi)[0], conditional, *frozen(W, b, c)
     over_rows(entries.predictions, cost, *arrays, out)
     return out
 

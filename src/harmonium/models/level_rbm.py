@@ -285,6 +285,8 @@ def predictions(rbm: LevelRBM, cases: Ratings, where: Ratings) -> Floats:
     -------
     float32 array, (n_entries, n_levels)
     """
+    if rbm.n_machines > 1:
+        return entry_probabilities(rbm, hidden_mean(rbm, cases), where)
     check_cases(rbm, cases)
     known, asked = (cases.indptr, cases.item, cases.level), (where.indptr, where.item)
     return backend().predictions(known, asked, rbm.phi, rbm.conditional, rbm.W, rbm.b, rbm.c)

@@ -141,6 +141,18 @@ def check_count(name: str, value: Any, low: int, high: int) -> None:
     _check_number(name, value, low, high, True)
 
 
+def check_number(name: str, value: Any, low: float, high: float) -> None:
+    """Raise SettingError unless the value is a number from low to high.
+
+    Parameters
+    ----------
+    name : str
+    value : object
+    low, high : float
+    """
+    _check_number(name, value, float(low), high, True)
+
+
 def check_share(name: str, value: Any, low: float, high: float) -> None:
     """Raise SettingError unless the value is a number from low up to, not including, high.
 

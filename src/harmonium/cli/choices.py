@@ -1,0 +1,170 @@
+"""What the commands about choices share: reading them, a protocol's parts, settings by name, tables."""
+
+import ast
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harmonium.cli.console import duration, print_json, print_markdown, print_table
+from harmonium.cli.options import option
+from harmonium.cli.reading import LEAVE_OUT, PATH, READING, read_source
+from harmonium.data import DATASETS, Interactions, read_interactions
+from harmonium.errors import DataError, SettingError
+from harmonium.evaluation.choice_protocols import (
+    CHOICE_PROTOCOLS,
+    VAE_CF,
+    ChoiceTask,
+    global_time,
+    leave_last,
+    lightgcn,
+    vae_cf,
+)
+from harmonium.evaluation.choices import ListComparison
+from harmonium.events import ChoiceEpochEnded, Event
+
+LIKED = 4.0  # what the published recipe of Liang et al. 2018 keeps
+PANEL = "Protocol"
+Protocol = Annotated[str, typer.Option(rich_help_panel=PANEL, help=f"What is held out: {', '.join(CHOICE_PROTOCOLS)}.")]
+Test = Annotated[
+    Path | None, typer.Option(metavar="FILE", rich_help_panel=PANEL, help="The test file of the lightgcn protocol.")
+]
+AT_LEAST = option(
+    "at_least", float | None, None,
+    typer.Option(
+        rich_help_panel=PANEL, help="Only ratings of at least this count as choices; 4 under vae-cf, else every row."
+    ),
+)  # fmt: skip
+HELD_OUT = option(
+    "held_out", int | None, None,
+    typer.Option(rich_help_panel=PANEL, help="Users of validation, and as many of test, under vae-cf."),
+)  # fmt: skip
+OF_CHOICES = tuple(parameter for parameter in READING if parameter.name in ("user", "item", "rating", "time", "ids"))
+TASK = (AT_LEAST, HELD_OUT, *OF_CHOICES, PATH)
+
+
+def task_of(
+    source: str, protocol: str, test: Path | None, n: int = 1, seed: int | None = None, fraction: float | None = None,
+    **options: Any,
+) -> ChoiceTask:  # fmt: skip
+    """Read choices and split them as a protocol says.
+
+    Parameters
+    ----------
+    source : str
+        A file, or the name of a known data set.
+    protocol : str
+        Of `CHOICE_PROTOCOLS`.
+    test : Path, optional
+        Of "lightgcn".
+    n : int
+        Of "leave-last".
+    seed : int, optional
+        The published one when None.
+    fraction : float, optional
+        Of "global-time".
+    **options
+        From `TASK`.
+    """
+    if protocol not in CHOICE_PROTOCOLS:
+        raise SettingError(f"protocol: {protocol!r} is not one of {', '.join(CHOICE_PROTOCOLS)}")
+    if (test is not None) != (protocol == "lightgcn"):
+        raise SettingError("--test FILE goes with --protocol lightgcn, which needs it")
+    at_least = LIKED if options["at_least"] is None and protocol in ("vae-cf", "vae-cf-netflix") else None
+    reading = {**options, "at_least": options["at_least"] if at_least is None else at_least}
+    held_out = reading.pop("held_out")
+    x = _choices(source, **reading)
+    if protocol in VAE_CF:
+        return vae_cf(x, held_out, preset=protocol, **({} if seed is None else {"seed": seed}))
+    if test is not None:
+        return lightgcn(x, _choices(str(test), **reading), seed=seed or 0)
+    if protocol == "leave-last":
+        return leave_last(x, n)
+    return global_time(x, *(() if fraction is None else (fraction,)))
+
+
+def _choices(source: str, at_least: float | None, path: Path | None, **reading: Any) -> Interactions:
+    if source in DATASETS:
+        return read_source(source, path).ratings.interactions(at_least)
+    if not Path(source).is_file():
+        raise DataError(f"{source}: there is no such file, and no such data set ({', '.join(DATASETS)})")
+    named = {name: _column(value) for name, value in reading.items() if name != "ids"}
+    named["value"] = named.pop("rating")
+    if named["value"] is False:
+        at_least = None
+    return read_interactions(source, at_least=at_least, ids=reading["ids"], **named)
+
+
+def _column(text: str | None) -> Any:
+    if text is None:
+        return None
+    if text.lower() in LEAVE_OUT:
+        return False
+    return int(text) if text.isdecimal() else text
+
+
+def settings_of(texts: Sequence[str] | None) -> dict[str, dict[str, Any]]:
+    """Parse "model.setting=value" into settings by model.
+
+    Parameters
+    ----------
+    texts : sequence of str, optional
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for text in texts or ():
+        left, equals, value = text.partition("=")
+        model, dot, name = left.rpartition(".")
+        if not (equals and dot and model and name):
+            raise SettingError(f"--set: {text!r} is not MODEL.SETTING=VALUE, such as gaussian.ridge=200")
+        try:
+            found.setdefault(model, {})[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            found.setdefault(model, {})[name] = value
+    return found
+
+
+def teller(narrate: Callable[[str], None]) -> Callable[[str, Event], None]:
+    """What narrates the events of a model's learning.
+
+    Parameters
+    ----------
+    narrate : callable
+    """
+
+    def tell(name: str, event: Event) -> None:
+        if isinstance(event, ChoiceEpochEnded) and event.validation_ndcg is not None:
+            narrate(f"{name}: epoch {event.epoch}/{event.n_epochs}, validation nDCG@100 {event.validation_ndcg:.4f}")
+        elif event.kind == "allocates":
+            facts = event.to_dict()
+            narrate(f"{name}: {facts['what']}, {facts['n_bytes'] / 1e9:.2f} GB")
+
+    return tell
+
+
+def print_comparison(found: ListComparison, metrics: Sequence[str], as_json: bool, markdown: bool) -> None:
+    """Print a table of models with standard errors, gains over the first, time and memory.
+
+    Parameters
+    ----------
+    found : ListComparison
+    metrics : sequence of str
+    as_json, markdown : bool
+    """
+    rows = found.rows(metrics)
+    if as_json:
+        print_json(rows)
+        return
+    last = metrics[-1]
+    header = ["Model", *metrics, f"gain in {last}", "learning", "peak GB"]
+    cells = [
+        [
+            row["model"],
+            *(f"{row[metric]:.4f} ± {row[f'{metric}_se']:.4f}" for metric in metrics),
+            "" if k == 0 else f"{row[f'{last}_gain']:+.4f} ± {row[f'{last}_gain_se']:.4f}",
+            duration(row["seconds_learning"]),
+            f"{row['peak_gb']:.2f}",
+        ]
+        for k, row in enumerate(rows)
+    ]
+    (print_markdown if markdown else print_table)(header, cells, left=("Model",))

@@ -1,0 +1,48 @@
+"""harmonium compare."""
+
+from typing import Annotated, Any
+
+import typer
+
+from harmonium.cli.choices import TASK, Protocol, Test, print_comparison, settings_of, task_of, teller
+from harmonium.cli.console import narrator
+from harmonium.cli.options import Json, Quiet, Source, taking
+from harmonium.errors import SettingError
+from harmonium.evaluation.choice_models import MODELS, made
+from harmonium.evaluation.choice_models import compare as measure
+
+DEFAULT = "popular,item-knn,gaussian,gaussian-dropout"
+app = typer.Typer(add_completion=False)
+
+
+@app.command(epilog="Example: harmonium compare ratings.csv --models popular,gaussian,semi-restricted")
+@taking(*TASK)
+def compare(
+    source: Source,
+    models: Annotated[str, typer.Option(help=f"Which, by comma, of {', '.join(MODELS)}.")] = DEFAULT,
+    protocol: Protocol = "vae-cf",
+    test: Test = None,
+    n: Annotated[int, typer.Option("--n", "-n", help="Choices of each user that leave-last holds out.")] = 1,
+    seed: Annotated[int | None, typer.Option(help="Of the draw of what is held out; the published one if not given.")]
+    = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="MODEL.SETTING=VALUE", help="A setting of a model. Repeatable.")
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Compare models of choices on one protocol: accuracy with standard errors, time and memory.
+
+    The gain is that over the first model, on the same users.
+    """
+    given, names = settings_of(settings), [name.strip() for name in models.split(",")]
+    for name in given:
+        if name not in names:
+            raise SettingError(f"--set: {name!r} is not among --models {models}")
+    machines = {name: made(name, given.get(name)) for name in names}
+    task = task_of(source, protocol, test, n, seed, **options)
+    narrate = narrator(quiet)
+    narrate(f"{protocol}: learning from {task.train!r}")
+    print_comparison(measure(machines, task, teller(narrate)), task.metrics, as_json, markdown)

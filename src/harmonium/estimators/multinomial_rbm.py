@@ -1,0 +1,347 @@
+"""The machine with hidden units over choices, and the one that has lateral couplings too."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from harmonium.data import Interactions
+from harmonium.errors import SettingError
+from harmonium.estimators.choice import ChoiceModel, Validation, sparse, validation_ndcg
+from harmonium.estimators.gaussian_boltzmann import GaussianBoltzmann
+from harmonium.events import Allocates, Event
+from harmonium.kernels.choices import Sparse
+from harmonium.models.couplings import Couplings, Dense, Dual, Neighbours
+from harmonium.models.multinomial_rbm import MultinomialMachine
+from harmonium.training.choices import ChoiceLearning, ChoiceState, first_state, train
+from harmonium.training.memory import announced
+from harmonium.training.settings import check_count, check_number
+
+Floats = npt.NDArray[np.float32]
+LARGEST_SEED = (1 << 63) - 1
+
+
+@final
+class MultinomialRBM(ChoiceModel):
+    """Replicated softmax: hidden units tie together the choices of one person.
+
+    Parameters
+    ----------
+    n_hidden : int
+    method : {"multi-prediction", "cd", "cd-softmax"}
+        "multi-prediction" predicts whole histories from parts of them and recommends best. "cd" follows the likelihood
+        by contrastive divergence; an epoch costs what the choices cost, however many items there are. "cd-softmax" does
+        so with draws from the exact softmax.
+    keep, hidden_dropout : float
+        Of multi-prediction: share of a history that is evidence, share of the hidden units dropped.
+    n_epochs, batch_size : int
+    learning_rate : float or None
+        Of Adam (multi-prediction) or Adagrad; None takes .002 or .05.
+    schedule : {"constant", "linear", "cosine"}
+    weight_decay : float
+    n_gibbs, n_moves : int
+        Of CD: sweeps, and Metropolis-Hastings moves of each choice in a sweep.
+    patience : int
+        Epochs without gain on validation users after which learning stops; 0 never stops early.
+    n_machines : int
+        Machines learned from different seeds, whose fields are averaged.
+    random_state : int
+        The same seed gives the same model.
+
+    Notes
+    -----
+    Salakhutdinov & Hinton, NIPS 2009. A new person folds in by one mean-field pass: score = b + W sigmoid(c + x W).
+
+    Examples
+    --------
+    >>> from harmonium import Interactions
+    >>> x = Interactions.from_pairs([1, 1, 2, 2], ["tea", "milk", "rum", "coke"])
+    >>> model = MultinomialRBM(n_hidden=8, n_epochs=50, keep=0.9, learning_rate=0.05).fit(x)
+    >>> model.items_[model.recommend(Interactions.from_pairs(["me"], ["tea"]), n=1)[0][0, 0]]
+    'milk'
+    """
+
+    def __init__(
+        self,
+        n_hidden: int = 600,
+        method: str = "multi-prediction",
+        keep: float = 0.5,
+        hidden_dropout: float = 0.5,
+        n_epochs: int = 100,
+        batch_size: int = 500,
+        learning_rate: float | None = None,
+        schedule: str = "constant",
+        weight_decay: float = 0.0,
+        n_gibbs: int = 1,
+        n_moves: int = 4,
+        patience: int = 0,
+        n_machines: int = 1,
+        random_state: int = 0,
+    ):
+        self.n_hidden, self.method, self.keep, self.hidden_dropout = n_hidden, method, keep, hidden_dropout
+        self.n_epochs, self.batch_size, self.learning_rate = n_epochs, batch_size, learning_rate
+        self.schedule, self.weight_decay, self.n_gibbs, self.n_moves = schedule, weight_decay, n_gibbs, n_moves
+        self.patience, self.n_machines, self.random_state = patience, n_machines, random_state
+        self.machines_: tuple[MultinomialMachine, ...] | None = None
+
+    def _learn(self, interactions: Interactions, validation: Validation | None = None) -> Iterator[Event]:
+        learning = _learning(self)
+        check_count("n_machines", self.n_machines, 1, 1000)
+        check_count("random_state", self.random_state, 0, LARGEST_SEED)
+        popularity, learned = interactions.popularity(), []
+        yield _announced(self, interactions)
+        for k in range(self.n_machines):
+            state = first_state(popularity, learning.n_hidden, self.random_state + k, 0.0)
+            score = _ndcg_of(validation, lambda x, state=state: state.machine.fields(x))
+            yield from train(state, sparse(interactions), popularity, learning, self.random_state + k, None, score)
+            learned.append(state.machine)
+        self.machines_ = tuple(learned)
+
+    def _scores(self, history: Interactions) -> Floats:
+        x = sparse(history)
+        return _mean([machine.fields(x) for machine in self._fitted("machines_")])
+
+    def _relative(self, scores: Floats) -> Floats:
+        return _log_softmax(scores)
+
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, npt.NDArray]]:
+        """Plain values and arrays of what was learned."""
+        machines = self._fitted("machines_")
+        return {"n_machines": len(machines)}, _machine_arrays(machines)
+
+    def take_parts(self, header: dict[str, Any], arrays: dict[str, npt.NDArray]) -> None:
+        """Take what `to_parts` gave.
+
+        Parameters
+        ----------
+        header : dict
+        arrays : dict of arrays
+        """
+        self.machines_ = _machines_of(header["n_machines"], arrays)
+
+
+@final
+class SemiRestricted(ChoiceModel):
+    """Lateral couplings between items from the closed form, and hidden units that learn what these leave.
+
+    Parameters
+    ----------
+    ridge, dropout, variance_power, user_degree, item_degree, output_degree : float
+        Of the couplings; see `GaussianBoltzmann`.
+    shape : {"dense", "neighbours"}
+    n_neighbours : int
+        Couplings an item that "neighbours" keeps.
+    n_hidden : int
+    keep, hidden_dropout : float
+    n_epochs, batch_size : int
+    learning_rate : float or None
+    schedule : {"constant", "linear", "cosine"}
+    weight_decay : float
+        As for `MultinomialRBM`, by multi-prediction.
+    scale : float
+        Of the lateral field, at first; it is learned.
+    joint_epochs : int
+        Epochs after these in which the couplings learn too, for the dense shape.
+    coupling_rate : float
+        Their learning rate.
+    patience, n_machines, random_state : int
+        As for `MultinomialRBM`; the machines share the couplings.
+    max_memory_gb : float or None
+
+    Notes
+    -----
+    The field of the items is b + scale x B + W sigmoid(c + x W): a Boltzmann machine with visible-visible couplings and
+    hidden units, its items drawn from one softmax. B stays as the closed form gives it while the hidden units learn
+    beside it.
+    """
+
+    def __init__(
+        self,
+        ridge: float = 200.0,
+        dropout: float = 0.5,
+        variance_power: float = 0.0,
+        user_degree: float = 0.0,
+        item_degree: float = 0.0,
+        output_degree: float = 0.0,
+        shape: str = "dense",
+        n_neighbours: int = 200,
+        n_hidden: int = 600,
+        keep: float = 0.5,
+        hidden_dropout: float = 0.5,
+        n_epochs: int = 140,
+        batch_size: int = 500,
+        learning_rate: float | None = None,
+        schedule: str = "constant",
+        weight_decay: float = 0.0,
+        scale: float = 3.0,
+        joint_epochs: int = 0,
+        coupling_rate: float = 1e-4,
+        patience: int = 0,
+        n_machines: int = 1,
+        random_state: int = 0,
+        max_memory_gb: float | None = None,
+    ):
+        self.ridge, self.dropout, self.variance_power = ridge, dropout, variance_power
+        self.user_degree, self.item_degree, self.output_degree = user_degree, item_degree, output_degree
+        self.shape, self.n_neighbours = shape, n_neighbours
+        self.n_hidden, self.keep, self.hidden_dropout = n_hidden, keep, hidden_dropout
+        self.n_epochs, self.batch_size, self.learning_rate = n_epochs, batch_size, learning_rate
+        self.schedule, self.weight_decay, self.scale = schedule, weight_decay, scale
+        self.joint_epochs, self.coupling_rate = joint_epochs, coupling_rate
+        self.patience, self.n_machines, self.random_state = patience, n_machines, random_state
+        self.max_memory_gb = max_memory_gb
+        self.couplings_: tuple[Couplings, ...] | None = None
+        self.machines_: tuple[MultinomialMachine, ...] | None = None
+        self.scales_: tuple[float, ...] | None = None
+
+    def _learn(self, interactions: Interactions, validation: Validation | None = None) -> Iterator[Event]:
+        learning = _learning(self)
+        self._check()
+        closed = GaussianBoltzmann(**{name: getattr(self, name) for name in _OF_COUPLINGS})
+        yield from closed.fitting(interactions)
+        assert closed.couplings_ is not None
+        yield _announced(self, interactions)
+        found = []
+        for k in range(self.n_machines):
+            seed = self.random_state + k
+            state = first_state(interactions.popularity(), learning.n_hidden, seed, float(self.scale))
+            yield from self._one(state, interactions, learning, closed.couplings_, seed, validation)
+            couplings = closed.couplings_ if state.couplings is None else Dense(state.couplings)
+            found.append((couplings, state.machine, float(state.scale[0])))
+        self.couplings_, self.machines_, self.scales_ = (tuple(parts) for parts in zip(*found))
+
+    def _one(
+        self, state: ChoiceState, interactions: Interactions, learning: ChoiceLearning, couplings: Couplings, seed: int,
+        validation: Validation | None,
+    ) -> Iterator[Event]:  # fmt: skip
+        x, popularity = sparse(interactions), interactions.popularity()
+
+        def lateral(case: Sparse) -> Floats:
+            return across(Dense(state.couplings) if state.couplings is not None else couplings, case)
+
+        score = _ndcg_of(validation, lambda x: _sum(state.machine.fields(x), state.scale[0], lateral(x)))
+        yield from train(state, x, popularity, learning, seed, lateral, score)
+        if self.joint_epochs:
+            assert isinstance(couplings, Dense)
+            state.couplings = couplings.B.copy()
+            joint = ChoiceLearning(**{**_learning_settings(self), "n_epochs": self.joint_epochs})
+            more = float(self.coupling_rate), learning.n_epochs
+            yield from train(state, x, popularity, joint, seed, lateral, score, *more)
+
+    def _check(self) -> None:
+        check_count("n_machines", self.n_machines, 1, 1000)
+        check_count("random_state", self.random_state, 0, LARGEST_SEED)
+        check_count("joint_epochs", self.joint_epochs, 0, 1_000_000)
+        check_number("scale", self.scale, -1000.0, 1000.0)
+        check_number("coupling_rate", self.coupling_rate, 0.0, 10.0)
+        if self.shape not in ("dense", "neighbours"):
+            raise SettingError(f"shape: {self.shape!r} is not one of 'dense', 'neighbours'")
+        if self.joint_epochs and self.shape != "dense":
+            raise SettingError(f"joint_epochs: {self.joint_epochs} needs shape='dense', not {self.shape!r}")
+
+    def _scores(self, history: Interactions) -> Floats:
+        x, found, lateral = sparse(history), [], None
+        parts = zip(self._fitted("couplings_"), self._fitted("machines_"), self._fitted("scales_"))
+        before = None
+        for couplings, machine, scale in parts:
+            if couplings is not before:
+                lateral, before = across(couplings, x), couplings
+            assert lateral is not None
+            found.append(_sum(machine.fields(x), scale, lateral))
+        return _mean(found)
+
+    def _relative(self, scores: Floats) -> Floats:
+        return _log_softmax(scores)
+
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, npt.NDArray]]:
+        """Plain values and arrays of what was learned."""
+        couplings, machines = self._fitted("couplings_"), self._fitted("machines_")
+        arrays = _machine_arrays(machines)
+        shared = all(one is couplings[0] for one in couplings)
+        for k, one in enumerate(couplings[:1] if shared else couplings):
+            names = ("B",) if isinstance(one, Dense) else ("indptr", "item", "value")
+            arrays |= {f"couplings.{k}.{name}": getattr(one, name) for name in names}
+        return {"n_machines": len(machines), "scales": list(self._fitted("scales_")), "shared": shared}, arrays
+
+    def take_parts(self, header: dict[str, Any], arrays: dict[str, npt.NDArray]) -> None:
+        """Take what `to_parts` gave.
+
+        Parameters
+        ----------
+        header : dict
+        arrays : dict of arrays
+        """
+        n = header["n_machines"]
+        self.machines_, self.scales_ = _machines_of(n, arrays), tuple(header["scales"])
+        found: list[Couplings] = []
+        for k in range(1 if header["shared"] else n):
+            given = {name.split(".")[-1]: a for name, a in arrays.items() if name.startswith(f"couplings.{k}.")}
+            found.append(Dense(given["B"]) if "B" in given else Neighbours(**given))
+        self.couplings_ = tuple(found * n if header["shared"] else found)
+
+
+_OF_LEARNING = tuple(ChoiceLearning.__dataclass_fields__)
+_OF_COUPLINGS = (
+    *("ridge", "dropout", "variance_power", "user_degree", "item_degree", "output_degree"),
+    *("shape", "n_neighbours", "max_memory_gb"),
+)
+
+
+def across(couplings: Couplings, x: Sparse) -> Floats:
+    """Lateral fields of histories: (n_rows, n_items).
+
+    Parameters
+    ----------
+    couplings : Dense or Neighbours
+    x : sparse, (n_rows, n_items)
+    """
+    assert not isinstance(couplings, Dual)
+    return couplings.scores(x)
+
+
+def _learning_settings(model: ChoiceModel) -> dict[str, Any]:
+    return {name: value for name, value in model.get_params().items() if name in _OF_LEARNING}
+
+
+def _learning(model: ChoiceModel) -> ChoiceLearning:
+    return ChoiceLearning(**_learning_settings(model))
+
+
+def _announced(model: Any, interactions: Interactions) -> Allocates:
+    n_weights = interactions.n_items * int(model.n_hidden)
+    batch = 3 * min(int(model.batch_size), interactions.n_users) * interactions.n_items
+    cd = getattr(model, "method", "") == "cd"
+    n_bytes = 4 * (n_weights * model.n_machines + (0 if cd else 4 * n_weights + batch))
+    what = f"weights of {interactions.n_items:,} items and {model.n_hidden:,} hidden units"
+    return announced(what, n_bytes, "lower n_hidden or batch_size, or learn with method='cd'", None)
+
+
+def _ndcg_of(validation: Validation | None, fields: Callable[[Sparse], Floats]) -> Callable[[], float] | None:
+    return None if validation is None else lambda: validation_ndcg(validation, fields)
+
+
+def _sum(fields: Floats, scale: Any, lateral: Floats) -> Floats:
+    fields += np.float32(scale) * lateral
+    return fields
+
+
+def _mean(fields: list[Floats]) -> Floats:
+    total = fields[0]
+    for field in fields[1:]:
+        total += field
+    return total / np.float32(len(fields)) if len(fields) > 1 else total
+
+
+def _log_softmax(scores: Floats) -> Floats:
+    """Log probabilities of one draw."""
+    top = scores.max(axis=1, keepdims=True)
+    return scores - top - np.log(np.exp(scores - top).sum(axis=1, keepdims=True))
+
+
+def _machine_arrays(machines: tuple[MultinomialMachine, ...]) -> dict[str, npt.NDArray]:
+    return {f"{name}.{k}": getattr(one, name) for k, one in enumerate(machines) for name in ("W", "b", "c")}
+
+
+def _machines_of(n: int, arrays: dict[str, npt.NDArray]) -> tuple[MultinomialMachine, ...]:
+    return tuple(MultinomialMachine(*(arrays[f"{name}.{k}"] for name in ("W", "b", "c"))) for k in range(n))

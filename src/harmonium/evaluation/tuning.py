@@ -1,0 +1,151 @@
+"""Settings chosen by trial on validation users, with Optuna: pruned, and to be gone on with later."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, final
+
+from harmonium.errors import SettingError
+from harmonium.estimators.choice import ChoiceModel
+from harmonium.evaluation.choice_models import made
+from harmonium.evaluation.choice_protocols import ChoiceTask
+from harmonium.evaluation.choices import evaluate_lists
+from harmonium.events import ChoiceEpochEnded
+from harmonium.training.settings import check_count
+
+# name, lowest, highest, on a logarithmic scale; whole numbers where the bounds are
+_CLOSED = (("ridge", 0.1, 5000.0, True), ("dropout", 0.0, 0.8, False))
+_LEARNED = (
+    ("n_hidden", 100, 800, True),
+    ("learning_rate", 5e-4, 1e-2, True),
+    ("keep", 0.3, 0.8, False),
+    ("hidden_dropout", 0.0, 0.7, False),
+)
+_DEGREES = (("user_degree", 0.0, 1.0, False), ("item_degree", 0.0, 0.7, False), ("output_degree", -0.4, 0.4, False))
+SPACES = {
+    "item-knn": (("n_neighbours", 20, 500, True), ("shrinkage", 0.1, 100.0, True)),
+    "gaussian": (_CLOSED[0],),
+    "gaussian-dropout": _CLOSED,
+    "gaussian-degree": (("ridge", 0.05, 20.0, True), _CLOSED[1], *_DEGREES),
+    "multinomial": _LEARNED,
+    "semi-restricted": (("ridge", 20.0, 1000.0, True), _CLOSED[1], *_LEARNED),
+}
+
+
+@final
+@dataclass(frozen=True)
+class Tuned:
+    """What tuning found.
+
+    Parameters
+    ----------
+    model : str
+    metric : str
+    settings : dict
+        Of the best trial.
+    value : float
+        The metric of the best trial, on validation users.
+    n_trials, n_pruned : int
+        In all, those of earlier runs included.
+    """
+
+    model: str
+    metric: str
+    settings: dict[str, Any]
+    value: float
+    n_trials: int
+    n_pruned: int
+
+
+def tune(
+    name: str,
+    task: ChoiceTask,
+    n_trials: int = 30,
+    *,
+    metric: str = "ndcg@100",
+    study: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    fixed: dict[str, Any] | None = None,
+    look: Callable[[int, dict[str, Any], float | None], Any] | None = None,
+) -> Tuned:
+    """Choose settings of a model on the validation part of a protocol; the test part is never looked at.
+
+    Parameters
+    ----------
+    name : str
+        Of `SPACES`.
+    task : ChoiceTask
+    n_trials : int
+        In all: what an earlier run of the same study did counts.
+    metric : str
+        Such as "ndcg@100".
+    study : path, optional
+        A file that keeps the trials; an existing one is gone on with.
+    seed : int
+    fixed : dict, optional
+        Settings that are not tried.
+    look : callable, optional
+        Called with number, settings and value of each trial, None where it was pruned.
+
+    Returns
+    -------
+    Tuned
+
+    Raises
+    ------
+    SettingError
+        Optuna is not installed, or there is nothing to tune by that name.
+    """
+    optuna = _optuna()
+    if name not in SPACES:
+        raise SettingError(f"model: {name!r} cannot be tuned; {', '.join(SPACES)} can")
+    check_count("n_trials", n_trials, 1, 1_000_000)
+    fixed = fixed or {}
+    found = optuna.create_study(
+        study_name=f"{name} {metric}",
+        direction="maximize",
+        storage=None if study is None else f"sqlite:///{os.fspath(study)}",
+        load_if_exists=True,
+        sampler=optuna.samplers.TPESampler(seed=seed),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=10),
+    )
+
+    def value(trial: Any) -> float:
+        tried = {
+            setting: _suggested(trial, setting, *space) for setting, *space in SPACES[name] if setting not in fixed
+        }
+        return _trial(made(name, tried | fixed), task, metric, trial, optuna)
+
+    done = sum(trial.state.is_finished() for trial in found.trials)
+    for _ in range(max(0, n_trials - done)):
+        found.optimize(value, n_trials=1)
+        if look is not None:
+            last = found.trials[-1]
+            look(last.number, last.params, last.value if last.state == optuna.trial.TrialState.COMPLETE else None)
+    pruned = sum(trial.state == optuna.trial.TrialState.PRUNED for trial in found.trials)
+    return Tuned(name, metric, {**found.best_params, **fixed}, found.best_value, len(found.trials), pruned)
+
+
+def _suggested(trial: Any, name: str, low: Any, high: Any, logarithmic: bool) -> Any:
+    suggest = trial.suggest_int if isinstance(low, int) else trial.suggest_float
+    return suggest(name, low, high, log=logarithmic)
+
+
+def _trial(model: ChoiceModel, task: ChoiceTask, metric: str, trial: Any, optuna: Any) -> float:
+    asked = task.validation
+    for event in model.fitting(task.tuning_train, (asked.history, asked.held_out)):
+        if isinstance(event, ChoiceEpochEnded) and event.validation_ndcg is not None:
+            trial.report(event.validation_ndcg, event.epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+    k = int(metric.rpartition("@")[2]) if metric.rpartition("@")[2].isdecimal() else 0
+    return evaluate_lists(model, asked.history, asked.held_out, (max(1, k),))[metric]
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError:
+        raise SettingError("tuning needs Optuna: pip install 'harmonium[tune]'") from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna

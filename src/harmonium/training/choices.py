@@ -1,0 +1,422 @@
+"""Learning of machines for choices: multi-prediction, and contrastive divergence with sparse or exact fantasies."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from harmonium.errors import DivergenceError
+from harmonium.events import ChoiceEpochEnded, Event
+from harmonium.kernels import choices as kernels
+from harmonium.kernels.choices import Alias, Sparse
+from harmonium.models.multinomial_rbm import MultinomialMachine
+from harmonium.randomness import key_of, uniforms
+from harmonium.training.settings import check_choice, check_count, check_number, check_share
+from harmonium.units import bernoulli
+
+Floats = npt.NDArray[np.float32]
+Lateral = Callable[[Sparse], Floats]
+METHODS = ("multi-prediction", "cd", "cd-softmax")
+SCHEDULES = ("constant", "linear", "cosine")
+RATES = {"multi-prediction": 0.002, "cd": 0.05, "cd-softmax": 0.05}
+INITIAL_SPREAD = 0.01  # standard deviation of the first weights
+UNIFORM_SHARE = 0.1  # of the proposals, so that every item can be proposed
+POPULARITY_POWER = 0.75  # of the rest (Mikolov et al. 2013, section 2.2)
+LARGEST_WEIGHT = 1e3
+HIDDEN = 1 << 31  # counters of a case's hidden units begin here, see `choice_rows`
+
+
+@final
+@dataclass(frozen=True)
+class ChoiceLearning:
+    """How a machine for choices learns. Raises SettingError, by name and allowed range, on construction.
+
+    Parameters
+    ----------
+    method : str
+        "multi-prediction" (follow the log probability of a whole history given a part of it), "cd" (contrastive
+        divergence with fantasies drawn by Metropolis-Hastings, at a cost that does not depend on the number of items),
+        or "cd-softmax" (the same with draws from the exact softmax).
+    n_hidden : int
+    keep : float
+        Probability that multi-prediction keeps a choice as evidence.
+    hidden_dropout : float
+        Probability that multi-prediction drops a hidden unit.
+    n_epochs, batch_size : int
+    learning_rate : float or None
+        Of Adam (multi-prediction) or Adagrad (the others); None takes .002 or .05.
+    schedule : str
+        "constant", or "linear" or "cosine" down to 0 over `n_epochs`.
+    weight_decay : float
+        L2 penalty of the weights; of CD for every step that touches an item.
+    n_gibbs, n_moves : int
+        Sweeps of CD, and Metropolis-Hastings moves of each choice in a sweep of "cd".
+    patience : int
+        Epochs without a better nDCG@100 on validation users after which learning stops; 0 never stops early. The best
+        machine is kept.
+    measure_every : int
+        Epochs between two looks at validation users.
+    """
+
+    method: str = "multi-prediction"
+    n_hidden: int = 600
+    keep: float = 0.5
+    hidden_dropout: float = 0.5
+    n_epochs: int = 100
+    batch_size: int = 500
+    learning_rate: float | None = None
+    schedule: str = "constant"
+    weight_decay: float = 0.0
+    n_gibbs: int = 1
+    n_moves: int = 4
+    patience: int = 0
+    measure_every: int = 5
+
+    def __post_init__(self) -> None:
+        check_choice("method", self.method, METHODS)
+        check_choice("schedule", self.schedule, SCHEDULES)
+        check_number("keep", self.keep, 0.01, 1.0)
+        check_share("hidden_dropout", self.hidden_dropout, 0.0, 1.0)
+        check_number("weight_decay", self.weight_decay, 0.0, 10.0)
+        if self.learning_rate is not None:
+            check_number("learning_rate", self.learning_rate, 1e-9, 10.0)
+        for name, low, high in _COUNTS:
+            check_count(name, getattr(self, name), low, high)
+
+    def rate_at(self, progress: float) -> float:
+        """Learning rate when a share `progress` of all epochs is done."""
+        rate = RATES[self.method] if self.learning_rate is None else self.learning_rate
+        if self.schedule == "linear":
+            return rate * (1 - progress)
+        return rate * 0.5 * (1 + math.cos(math.pi * progress)) if self.schedule == "cosine" else rate
+
+
+_COUNTS = (
+    ("n_hidden", 1, 65_536),
+    ("n_epochs", 1, 1_000_000),
+    ("batch_size", 1, 1_000_000),
+    ("n_gibbs", 1, 1_000),
+    ("n_moves", 1, 1_000),
+    ("patience", 0, 1_000_000),
+    ("measure_every", 1, 1_000_000),
+)
+
+
+@dataclass
+class ChoiceState:
+    """What learning changes in place.
+
+    Parameters
+    ----------
+    machine : MultinomialMachine
+    scale : float32 array, (1,)
+        Of the lateral field.
+    moments : dict
+        Of Adam, by parameter.
+    square : float32 array, (n_items, 2)
+        Of Adagrad; see `kernels.choices_reference.sparse_step`.
+    c_square : float32 array, (n_hidden,)
+    steps : int
+    couplings : float32 array, (n_items, n_items), or None
+        Lateral couplings that learn too.
+    touched : int array, or None
+        Items that the last step of contrastive divergence changed.
+    """
+
+    machine: MultinomialMachine
+    scale: Floats
+    moments: dict[str, tuple[Floats, Floats]] = field(default_factory=dict)
+    square: Floats | None = None
+    c_square: Floats | None = None
+    steps: int = 0
+    couplings: Floats | None = None
+    touched: npt.NDArray[np.int32] | None = None
+
+    def adam(self, name: str, x: Floats, gradient: Floats, rate: float) -> None:
+        """Step one parameter downhill.
+
+        Parameters
+        ----------
+        name : str
+        x, gradient : float32 arrays
+        rate : float
+        """
+        if name not in self.moments:
+            self.moments[name] = np.zeros_like(x), np.zeros_like(x)
+        kernels.adam(x, gradient, self.moments[name], rate, self.steps)
+
+
+def first_state(popularity: npt.NDArray[np.integer], n_hidden: int, seed: int, scale: float) -> ChoiceState:
+    """Small random weights, visible biases at log popularity.
+
+    Parameters
+    ----------
+    popularity : int array, (n_items,)
+    n_hidden : int
+    seed : int
+    scale : float
+        Of the lateral field, at first.
+    """
+    rng = np.random.default_rng([seed, 0])
+    W = rng.standard_normal((len(popularity), n_hidden), dtype=np.float32) * np.float32(INITIAL_SPREAD)
+    b = np.log((popularity + 0.5) / (popularity + 0.5).sum()).astype(np.float32)
+    machine = MultinomialMachine(W, b, np.zeros(n_hidden, np.float32))
+    return ChoiceState(machine, np.array([scale], np.float32))
+
+
+def proposals(popularity: npt.NDArray[np.integer]) -> Alias:
+    """What Metropolis-Hastings proposes: items by a power of their popularity, and now and then any item.
+
+    Parameters
+    ----------
+    popularity : int array, (n_items,)
+    """
+    often = popularity.astype(np.float64) ** POPULARITY_POWER
+    return kernels.alias((1 - UNIFORM_SHARE) * often / often.sum() + UNIFORM_SHARE / len(often))
+
+
+def train(
+    state: ChoiceState,
+    x: Sparse,
+    popularity: npt.NDArray[np.integer],
+    learning: ChoiceLearning,
+    seed: int,
+    lateral: Lateral | None = None,
+    score: Callable[[], float] | None = None,
+    coupling_rate: float = 0.0,
+    first_epoch: int = 0,
+) -> Iterator[Event]:
+    """Learn until the epochs are used up, or validation users stop gaining.
+
+    Parameters
+    ----------
+    state : ChoiceState
+        Changed in place; holds the best machine at the end.
+    x : sparse, (n_users, n_items)
+    popularity : int array, (n_items,)
+    learning : ChoiceLearning
+    seed : int
+    lateral : callable, optional
+        Lateral fields of histories, before the scale.
+    score : callable, optional
+        nDCG@100 of the state on validation users.
+    coupling_rate : float
+        Learning rate of `state.couplings`.
+    first_epoch : int
+        Number of the first epoch, for the draws.
+
+    Yields
+    ------
+    Event
+
+    Raises
+    ------
+    DivergenceError
+        Weights or the loss are no finite numbers any more.
+    """
+    table = proposals(popularity) if learning.method == "cd" else None
+    users = np.flatnonzero(np.diff(x[0]))
+    best: tuple[float, int, Any] = (-math.inf, 0, None)
+    for epoch in range(learning.n_epochs):
+        began, rate = time.perf_counter(), learning.rate_at(epoch / learning.n_epochs)
+        rng = np.random.default_rng([seed, 1, first_epoch + epoch])
+        order, loss = rng.permutation(users), 0.0
+        for start in range(0, len(order), learning.batch_size):
+            chosen = order[start : start + learning.batch_size]
+            case, first = take(x, chosen)
+            state.steps += 1
+            if learning.method == "multi-prediction":
+                loss += multi_prediction_step(state, case, learning, rate, rng, lateral, coupling_rate)
+            else:
+                key = key_of(seed, 2, first_epoch + epoch)
+                cd_step(state, case, first, key, learning, rate, table)
+        _check_divergence(state, loss, learning, rate)
+        seconds, last = time.perf_counter() - began, epoch + 1 == learning.n_epochs
+        measured = score() if score and (last or (epoch + 1) % learning.measure_every == 0) else None
+        if measured is not None and measured > best[0]:
+            best = measured, epoch, _copied(state)
+        per_choice = loss / max(1.0, float(x[2].sum())) if learning.method == "multi-prediction" else None
+        yield ChoiceEpochEnded(epoch + 1, learning.n_epochs, seconds, per_choice, rate, measured)
+        if learning.patience and score and epoch - best[1] >= learning.patience:
+            break
+    if best[2] is not None:
+        state.machine, state.scale, state.couplings = best[2]
+
+
+def take(x: Sparse, rows: npt.NDArray[np.integer]) -> tuple[Sparse, npt.NDArray[np.int64]]:
+    """Some rows of a sparse matrix, in the order given, and the number of each one's first entry among all.
+
+    Parameters
+    ----------
+    x : sparse, (n_rows, n)
+    rows : int array, (n_taken,)
+    """
+    first, length = x[0][rows], np.diff(x[0])[rows]
+    indptr = np.concatenate(([0], np.cumsum(length)))
+    entry = np.arange(indptr[-1]) + np.repeat(first - indptr[:-1], length)
+    return (indptr, x[1][entry], x[2][entry]), first
+
+
+def multi_prediction_step(
+    state: ChoiceState,
+    x: Sparse,
+    learning: ChoiceLearning,
+    rate: float,
+    rng: np.random.Generator,
+    lateral: Lateral | None = None,
+    coupling_rate: float = 0.0,
+) -> float:
+    """One step of Adam on -log p(whole history | the part of it that is kept); returns that loss, in nats.
+
+    Parameters
+    ----------
+    state : ChoiceState
+    x : sparse, (batch, n_items)
+    learning : ChoiceLearning
+    rate : float
+    rng : Generator
+    lateral : callable, optional
+    coupling_rate : float
+
+    Notes
+    -----
+    The field is b + W h + scale L(kept), h = sigmoid(c + kept W) with hidden units dropped out. Three dense products
+    of batch x n_items x n_hidden; what touches the data is sparse.
+    """
+    machine, n = state.machine, len(x[0]) - 1
+    kept = thinned(x, rng.random(len(x[1])) < learning.keep)
+    h = bernoulli.mean(kernels.sum_rows(kept, machine.W) + machine.c).astype(np.float32)
+    on = rng.random(h.shape, dtype=np.float32) >= learning.hidden_dropout
+    on = np.multiply(on, 1 / (1 - learning.hidden_dropout), dtype=np.float32)
+    dropped: Floats = h * on
+    Z: Floats = dropped @ machine.W.T
+    Z += machine.b
+    across = None if lateral is None else lateral(kept)
+    if across is not None:
+        Z += state.scale * across
+    loss = float(kernels.residual(Z, x).sum())
+    Z *= np.float32(1 / n)
+    to_hidden: Floats = (Z @ machine.W) * on * h * (1 - h)
+    backwards = kernels.transposed(kept, len(machine.b))
+    of_W = Z.T @ dropped
+    of_W += kernels.sum_rows(backwards, to_hidden)
+    if learning.weight_decay:
+        of_W += np.float32(learning.weight_decay) * machine.W
+    if state.couplings is not None and coupling_rate:
+        of_B = kernels.sum_rows(backwards, Z)
+        of_B *= state.scale
+        np.fill_diagonal(of_B, 0)
+        state.adam("couplings", state.couplings, of_B, coupling_rate)
+    state.adam("W", machine.W, of_W, rate)
+    state.adam("b", machine.b, Z.sum(axis=0), rate)
+    state.adam("c", machine.c, to_hidden.sum(axis=0), rate)
+    if across is not None:
+        state.adam("scale", state.scale, np.array([np.vdot(Z, across)], np.float32), rate)
+    return loss
+
+
+def thinned(x: Sparse, kept: npt.NDArray[np.bool_]) -> Sparse:
+    """Some entries of a sparse matrix.
+
+    Parameters
+    ----------
+    x : sparse, (n_rows, n)
+    kept : bool array, (n_entries,)
+    """
+    so_far = np.concatenate(([0], np.cumsum(kept)))
+    return so_far[x[0]], x[1][kept], x[2][kept]
+
+
+def cd_step(
+    state: ChoiceState,
+    x: Sparse,
+    first: npt.NDArray[np.int64],
+    key: np.uint64,
+    learning: ChoiceLearning,
+    rate: float,
+    table: Alias | None,
+) -> None:
+    """One step of contrastive divergence: rows of items that occur in the data or the fantasies, and no others.
+
+    Parameters
+    ----------
+    state : ChoiceState
+    x : sparse, (batch, n_items)
+    first : int64 array, (batch,)
+        Number of each case's first entry among all.
+    key : uint64
+    learning : ChoiceLearning
+    rate : float
+    table : Alias or None
+        Proposals; None draws from the exact softmax.
+    """
+    machine = state.machine
+    where = machine.W, machine.b, machine.c
+    if table is None:
+        p, q, fantasy = exact_chains(x, first, key, *where, learning.n_gibbs)
+    else:
+        p, q, fantasy = kernels.chains(x, first, key, *where, table, learning.n_gibbs, learning.n_moves)
+    slot = np.repeat(np.arange(len(p), dtype=np.int32), np.diff(x[0]))
+    item = np.concatenate((x[1], fantasy))
+    order = np.argsort(item, kind="stable")
+    item, sign = item[order], np.concatenate((x[2], -x[2]))[order]
+    ptr = np.append(np.flatnonzero(np.diff(item, prepend=-1)), len(item))
+    if state.square is None or state.c_square is None:
+        state.square, state.c_square = np.zeros((len(machine.b), 2), np.float32), np.zeros_like(machine.c)
+    slots = np.concatenate((slot, slot))[order]
+    state.touched = item[ptr[:-1]]
+    kernels.sparse_step(
+        state.touched, ptr, slots, sign, p, q, machine.W, machine.b, state.square, rate, rate, learning.weight_decay
+    )
+    gradient = (p - q).sum(axis=0)
+    c_square = state.c_square
+    c_square += gradient**2
+    machine.c[...] += np.float32(rate) * gradient / np.sqrt(c_square + np.float32(1e-8))
+
+
+def exact_chains(
+    x: Sparse, first: npt.NDArray[np.int64], key: np.uint64, W: Floats, b: Floats, c: Floats, n_gibbs: int
+) -> tuple[Floats, Floats, npt.NDArray[np.int32]]:
+    """Fantasies by block Gibbs sampling, every choice drawn anew from the exact softmax; see `kernels.choices.chains`.
+
+    Parameters
+    ----------
+    x : sparse, (batch, n_items)
+    first : int64 array, (batch,)
+    key : uint64
+    W, b, c : float32 arrays, (n_items, n_hidden), (n_items,), (n_hidden,)
+    n_gibbs : int
+    """
+    indptr, item, weight = x
+    p = bernoulli.mean(kernels.sum_rows(x, W) + c).astype(np.float32)
+    q, fantasy = p, item.copy()
+    for sweep in range(n_gibbs):
+        h = (uniforms(key, first[:, None], HIDDEN + sweep * len(c) + np.arange(len(c))) < q).astype(np.float32)
+        rising = h @ W.T + b
+        rising = np.exp(rising - rising.max(axis=1, keepdims=True)).astype(np.float64).cumsum(axis=1)
+        for r in range(len(p)):
+            entries = slice(indptr[r], indptr[r + 1])
+            u = uniforms(key, first[r] + np.arange(indptr[r + 1] - indptr[r]), sweep)
+            fantasy[entries] = np.minimum(np.searchsorted(rising[r], u * rising[r, -1], side="right"), len(b) - 1)
+        q = bernoulli.mean(kernels.sum_rows((indptr, fantasy, weight), W) + c).astype(np.float32)
+    return p, q, fantasy
+
+
+def _copied(state: ChoiceState) -> tuple[MultinomialMachine, Floats, Floats | None]:
+    machine = state.machine
+    couplings = None if state.couplings is None else state.couplings.copy()
+    return MultinomialMachine(machine.W.copy(), machine.b.copy(), machine.c.copy()), state.scale.copy(), couplings
+
+
+def _check_divergence(state: ChoiceState, loss: float, learning: ChoiceLearning, rate: float) -> None:
+    machine = state.machine
+    touched = slice(None) if state.touched is None else state.touched
+    largest = max(float(np.abs(array).max(initial=0)) for array in (machine.W[touched], machine.b[touched], machine.c))
+    if not (largest < LARGEST_WEIGHT and math.isfinite(loss)):
+        raise DivergenceError(
+            f"learning_rate {rate:g} with method {learning.method!r} is too high for these data: try {rate / 10:g}"
+        )
