@@ -263,7 +263,7 @@ class RBM(DenseEstimator):
         if self.monitor or held_out is not None:
             n = X.shape[0]
             some = densely(X, np.linspace(0, n - 1, min(n, ROWS)).astype(int))
-            watch = Monitor(some, held_out, learning.n_steps)
+            watch = Monitor(some, held_out, learning.n_steps, always=() if held_out is None else ("pseudo",))
             score = SCORE if held_out is not None else None
         try:
             for event in loop.train(state, X, learning, monitor=watch, score=score, checkpoint=checkpoint):
