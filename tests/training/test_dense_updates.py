@@ -7,7 +7,7 @@ from harmonium.kernels import cpu, reference
 from harmonium.kernels.constants import ADAGRAD, ADAM, MOMENTUM
 from harmonium.kernels.reference_dense import Rule
 from harmonium.testing import made_rbm
-from harmonium.training.dense import loop, update
+from harmonium.training.dense import few, loop, update
 from harmonium.training.dense import state as states
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.units import Bernoulli
@@ -41,12 +41,17 @@ def run(X, rbm=None, n_epochs=1, **settings):
 X = np.tile([[0, 0, 1, 1], [1, 1, 0, 0], [1, 0, 1, 0]], (20, 1)).astype(f32)
 
 
-def test_weights_that_are_updated_in_place_equal_those_of_a_written_gradient():
-    """Momentum so small that it changes nothing, but takes the other path."""
-    for decay in (0.0, 0.1):
-        in_place, written = (run(X, weight_decay=decay, momentum=m, learning_rate=0.1) for m in (0.0, 1e-12))
-        for name, value in in_place.arrays.items():
-            np.testing.assert_allclose(written.arrays[name], value, atol=1e-6)
+def test_plain_ascent_is_momentum_without_memory():
+    """And small mini-batches, which have a kernel of their own, learn as by the general path."""
+    for settings in ({}, {"weight_decay": 0.1}, {"centring": True}, {"n_steps": 3, "n_chains": 7, "batch_size": 13}):
+        one, other = (run(X, **settings, momentum=m, learning_rate=0.1, n_epochs=2) for m in (0.0, 1e-12))
+        assert few.applies(one, X, DenseLearning(**{"batch_size": 10} | settings))
+        assert not few.applies(other, X, DenseLearning(momentum=1e-12))
+        for name, value in one.arrays.items():
+            np.testing.assert_allclose(other.arrays[name], value, atol=2e-5, err_msg=f"{name} {settings}")
+        np.testing.assert_array_equal(one.h, other.h)
+        np.testing.assert_allclose(one.mu, other.mu, atol=1e-6)
+        assert one.n_updates == other.n_updates
 
 
 def test_weight_decay_shrinks_the_weights_alone():
