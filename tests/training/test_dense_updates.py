@@ -6,6 +6,7 @@ import pytest
 from harmonium.kernels import cpu, reference
 from harmonium.kernels.constants import ADAGRAD, ADAM, MOMENTUM
 from harmonium.kernels.reference_dense import Rule
+from harmonium.kernels.reference_few import Few, Plan
 from harmonium.testing import made_rbm
 from harmonium.training.dense import few, loop, update
 from harmonium.training.dense import state as states
@@ -52,6 +53,30 @@ def test_plain_ascent_is_momentum_without_memory():
         np.testing.assert_array_equal(one.h, other.h)
         np.testing.assert_allclose(one.mu, other.mu, atol=1e-6)
         assert one.n_updates == other.n_updates
+
+
+@pytest.mark.parametrize("centring", [False, True])
+@pytest.mark.parametrize("n_chains", [3, 10, 12])
+def test_small_mini_batches_are_the_same_on_every_backend(centring, n_chains):
+    out = []
+    for module in (reference, cpu):
+        rng = np.random.default_rng(0)
+        cases = (rng.random((60, 70)) < 0.2).astype(f32)
+        W, b, c = (rng.normal(0, 0.3, n).astype(f32) for n in ((70, 41), 70, 41))
+        mu, lam, H = (
+            rng.random(70, dtype=f32),
+            rng.random(41, dtype=f32),
+            (rng.random((n_chains, 41)) < 0.5).astype(f32),
+        )
+        rows = n_chains + 9 + 2
+        buffers = [np.zeros(shape, f32) for shape in ((rows, 70), (rows, 41), (rows, 41), (n_chains, 70))]
+        few_arrays = Few(W, b, c, H, mu, lam, *buffers)
+        keys = rng.integers(2**63, size=(3, 5)).astype(np.uint64)
+        plan = Plan(9, 2, f32(0.1), centring, f32(0.05))
+        module.pcd_batches(cases, rng.permutation(60)[:25], keys, np.array([0.1, 0.2, 0.3], f32), plan, few_arrays)
+        out.append([*few_arrays[:6], few_arrays.V[:n_chains]])
+    for expected, found in zip(*out):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_weight_decay_shrinks_the_weights_alone():

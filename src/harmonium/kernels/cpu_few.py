@@ -2,61 +2,21 @@
 
 With a few dozen rows a matrix product spends its time on packing the weights, and Python on calling it. Here one call
 goes through many mini-batches, passes once over the weights for each product, and leaves out entries that are 0: most
-of binary data are. The NumPy twin is the general path of dense learning, on the same uniforms.
+of binary data are.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 
 from harmonium.kernels.cpu_dense import _binary_rows
 from harmonium.kernels.jit import compiled, inlined
-from harmonium.kernels.reference_dense import Array
 
 f32 = np.float32
 TOGETHER = 32  # rows of weights that are held close while all cases pass over them
 
 
-class Few(NamedTuple):
-    """Parameters, chains and buffers of `pcd_batches`; the first six are changed."""
-
-    W: Array  # float32 (n_visible, n_hidden)
-    b: Array  # float32 (n_visible,)
-    c: Array  # float32 (n_hidden,)
-    H: Array  # float32 (n_chains, n_hidden): hidden states of the chains
-    mu: Array  # float32 (n_visible,): offsets of centring
-    lam: Array  # float32 (n_hidden,)
-    V: Array  # float32 (n_chains + batch + 2, n_visible)
-    M: Array  # float32 (n_chains + batch + 2, n_hidden)
-    F: Array  # float32 (n_chains + batch + 2, n_hidden)
-    Y: Array  # float32 (n_chains, n_visible)
-
-
-class Plan(NamedTuple):
-    """Numbers of `pcd_batches`."""
-
-    batch: int
-    n_steps: int
-    decay: np.float32
-    centring: bool
-    offset_rate: np.float32
-
-
 @compiled
 def pcd_batches(X, order, keys, rates, plan, few):
-    """Learn from mini-batches of cases, one after the other, in place.
-
-    Parameters
-    ----------
-    X : float32 array, (n_cases, n_visible)
-    order : int64 array, (n,)
-        Cases; each `plan.batch` of them are a mini-batch.
-    keys : uint64 array, (n_batches, 2 n_steps + 1)
-        Of the data's hidden units, then of each step's visible and hidden ones.
-    rates : float32 array, (n_batches,)
-    plan : Plan
-    few : Few
-    """
+    """Learn from mini-batches of cases, one after the other; see `reference_few.pcd_batches`."""
     chain, nothing = np.arange(few.H.shape[0]), few.V[:0]
     n_chains, zero = few.H.shape[0], f32(0)
     for u in range(len(rates)):

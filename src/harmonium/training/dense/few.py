@@ -8,6 +8,7 @@ from scipy import sparse
 
 from harmonium.kernels import backend
 from harmonium.kernels.constants import MOMENTUM
+from harmonium.kernels.reference_few import Few, Plan
 from harmonium.randomness import key_of
 from harmonium.training.dense.chains import Cases
 from harmonium.training.dense.settings import DenseLearning
@@ -33,8 +34,7 @@ def applies(state: State, X: Cases, learning: DenseLearning) -> bool:
     """
     plain = OPTIMIZERS[learning.optimizer] == MOMENTUM and not learning.momentum
     return (
-        hasattr(backend(), "pcd_batches")
-        and learning.method == "pcd"
+        learning.method == "pcd"
         and plain
         and not (learning.sparsity_cost or learning.max_norm)
         and state.visible.kind == state.hidden.kind == "bernoulli"
@@ -57,15 +57,13 @@ def run(
     learning : DenseLearning
     work : Workspace
     """
-    from harmonium.kernels.cpu_few import Few, Plan
-
     batch, k = learning.batch_size, learning.n_steps
     n_batches = -(-len(order) // batch)
     parts = [(0,), *((half, t) for t in range(k) for half in (1, 2))]
     parts[-1] = (2, k)  # the hidden units that the next update goes on from
     plan = Plan(batch, k, f32(learning.weight_decay), learning.centring, f32(learning.offset_rate))
-    arrays = (state.arrays[name] for name in ("W", "b", "c"))
-    few = Few(*arrays, state.h, state.mu, state.lam, work.V, work.M, work.X, work.Y)
+    W, b, c = (state.arrays[name] for name in ("W", "b", "c"))
+    few = Few(W, b, c, state.h, state.mu, state.lam, work.V, work.M, work.X, work.Y)
     for first in range(0, n_batches, UPDATES_A_CALL):
         updates = range(first, min(first + UPDATES_A_CALL, n_batches))
         keys = np.array(
