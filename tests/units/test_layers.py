@@ -84,6 +84,14 @@ def test_a_row_that_does_not_sum_to_the_layers_draws_is_refused():
         Multinomial(3, 4).check(np.array([[4.0, 0, 0], [1, 1, 1]]))
 
 
+def test_a_softmax_unit_may_have_more_states_than_a_byte_holds():
+    layer = Softmax(1, 400)
+    x = np.full((50, 400), -50.0)
+    x[:, 399] = 0
+    drawn = layer.sample(x, layer.noise(np.uint64(3), np.arange(50)))
+    assert (drawn[:, 399] == 1).all() and drawn.sum() == 50
+
+
 def test_layers_go_by_name():
     assert layer_of("softmax:3", 6) == Softmax(2, 3)
     assert layer_of("relu", 2) == Rectified(2)
