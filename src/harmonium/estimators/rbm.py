@@ -181,9 +181,15 @@ class RBM(DenseEstimator):
             Learning diverged before any epoch ended well; later, the last good model is kept.
         """
         watchers = [watch] if callable(watch) else list(watch)
-        for event in self.fitting(X, validation=validation, checkpoint=checkpoint, resume=resume):
-            for watcher in watchers:
-                watcher(event)
+        run = self.fitting(X, validation=validation, checkpoint=checkpoint, resume=resume)
+        try:
+            for event in run:
+                for watcher in watchers:
+                    watcher(event)
+        except KeyboardInterrupt:  # it came while a watcher was at work
+            run.close()
+            if getattr(self, "model_", None) is None:
+                raise
         return self
 
     def fitting(
