@@ -7,6 +7,7 @@ from harmonium.kernels import cpu, reference
 from harmonium.kernels.constants import ADAGRAD, ADAM, MOMENTUM
 from harmonium.kernels.reference_dense import Rule
 from harmonium.kernels.reference_few import Few, Plan
+from harmonium.randomness import key_of, keys_of
 from harmonium.testing import made_rbm
 from harmonium.training.dense import few, loop, update
 from harmonium.training.dense import state as states
@@ -144,3 +145,8 @@ def test_the_full_chain_stops_when_its_halves_agree():
     )
     learning = DenseLearning(method="full-chain", n_chains=400, longest_chain=50, batch_size=60, n_epochs=1)
     assert loop.run_epoch(state, X, learning, loop.workspace(state, X, learning)).n_steps <= 50
+
+
+def test_keys_of_many_draws_are_those_of_each():
+    found = keys_of(2**40 + 3, np.arange(5), 7)
+    assert [int(k) for k in found] == [int(key_of(2**40 + 3, n, 7)) for n in range(5)]

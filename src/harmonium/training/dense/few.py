@@ -9,7 +9,7 @@ from scipy import sparse
 from harmonium.kernels import backend
 from harmonium.kernels.constants import MOMENTUM
 from harmonium.kernels.reference_few import Few, Plan
-from harmonium.randomness import key_of
+from harmonium.randomness import keys_of
 from harmonium.training.dense.chains import Cases
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.training.dense.state import State
@@ -66,9 +66,8 @@ def run(
     few = Few(W, b, c, state.h, state.mu, state.lam, work.V, work.M, work.X, work.Y)
     for first in range(0, n_batches, UPDATES_A_CALL):
         updates = range(first, min(first + UPDATES_A_CALL, n_batches))
-        keys = np.array(
-            [[key_of(state.seed, state.n_updates + 1 + u, *part) for part in parts] for u in range(len(updates))]
-        )
+        numbers = state.n_updates + 1 + np.arange(len(updates))
+        keys = np.stack([keys_of(state.seed, numbers, *part) for part in parts], axis=1)
         progress = [(state.epoch + u / n_batches) / learning.n_epochs for u in updates]
         rates = np.array([learning.rate_at(p) for p in progress], f32)
         part = order[first * batch : (first + len(updates)) * batch]
