@@ -13,6 +13,7 @@ from harmonium.estimators.base import Estimator
 from harmonium.models import rbm as rbms
 from harmonium.models.rbm import RBM as Model
 from harmonium.randomness import Seed, as_generator
+from harmonium.training.settings import check_count
 from harmonium.units.layer import Floats, Layer
 
 Cases = Any  # a float32 array or csr_array, (n_cases, n_columns)
@@ -135,7 +136,8 @@ def seed_of(random_state: Any) -> int:
     """
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31 - 1))
-    if isinstance(random_state, int | np.integer) and not isinstance(random_state, bool):
+    if isinstance(random_state, bool | int | np.integer):
+        check_count("random_state", random_state, 0, 2**63 - 1)
         return int(random_state)
     seed: Seed = random_state
     return int(as_generator(seed).integers(2**62))
