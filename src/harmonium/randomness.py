@@ -47,6 +47,21 @@ def key_of(*parts: int) -> np.uint64:
     return np.uint64(key)
 
 
+def keys_of(*parts: npt.ArrayLike) -> npt.NDArray[np.uint64]:
+    """Keys of many draws at once: `key_of`, elementwise.
+
+    Parameters
+    ----------
+    *parts : array-like of int
+        Not negative; broadcast against each other.
+    """
+    key = np.zeros((), np.uint64)
+    with np.errstate(over="ignore"):  # wrapping multiplication is the algorithm
+        for part in parts:
+            key = mix(key + np.uint64(GOLDEN) * (np.asarray(part, np.uint64) + np.uint64(1)))
+    return key
+
+
 def key_from(rng: Seed) -> np.uint64:
     """Return the key of one sampler step: an integer's own, or one drawn from a generator.
 

@@ -73,9 +73,8 @@ def test_an_interrupted_fit_keeps_the_model_so_far():
         if event.epoch == 2:
             raise KeyboardInterrupt
 
-    machine = BoltzmannMachine(method="pcd", n_epochs=50)
-    with pytest.raises(KeyboardInterrupt):
-        machine.fit(rows(), watch=stop)
+    machine = BoltzmannMachine(method="pcd", n_epochs=50).fit(rows(), watch=stop)
+    assert len(machine.history_) == 2
     assert machine.score(rows()) > -3
 
 
@@ -98,6 +97,14 @@ def test_what_is_no_machine_is_not_loaded(tmp_path):
         BoltzmannMachine.load(tmp_path / "b.harmonium")
 
 
+def test_frames_work():
+    import pandas as pd
+    import polars as pl
+
+    machine = BoltzmannMachine(n_epochs=5).fit(pd.DataFrame(rows()))
+    np.testing.assert_array_equal(machine.score_samples(pl.DataFrame(rows())), machine.score_samples(rows()))
+
+
 def test_sparse_and_list_input_work_and_bad_input_names_its_place():
     X = rows()
     machine = BoltzmannMachine(n_epochs=2)
@@ -107,9 +114,9 @@ def test_sparse_and_list_input_work_and_bad_input_names_its_place():
     for bad, message in (
         (np.where(np.arange(4) == 2, 2, X), "row 0, column 2: 2 is neither 0 nor 1"),
         (np.where(np.arange(4) == 1, np.nan, X), "row 0, column 1: nan"),
-        (np.empty((0, 4)), "no rows"),
-        ([1, 0], "no rows or no columns"),
-        ([["a", "b"]], "must be numbers"),
+        (np.empty((0, 4)), r"0 sample\(s\)"),
+        ([1, 0], "Expected 2D array"),
+        ([["a", "b"]], "not all numbers"),
     ):
         with pytest.raises(DataError, match=message):
             machine.fit(bad)

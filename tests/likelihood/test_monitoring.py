@@ -73,3 +73,11 @@ def test_measuring_keeps_to_its_share_of_the_time():
     assert {"log_z", "free_energy_train", "reconstruction_error", "r_hat", "pseudo_log_likelihood"} <= set().union(
         *reported
     )
+
+
+def test_what_chooses_a_model_is_measured_every_time_whatever_it_costs():
+    seconds = itertools.count()
+    monitor = Monitor(V, V, share=1e-9, always=("pseudo",), clock=lambda: next(seconds))
+    found = [set(monitor(made(), SimpleNamespace(v=V))) for _ in range(5)]
+    assert all("pseudo_log_likelihood" in measured for measured in found)
+    assert found[-1] == {"pseudo_log_likelihood"}

@@ -12,7 +12,7 @@ from harmonium.randomness import key_of
 from harmonium.sampling import annealing, gibbs, tempering
 from harmonium.testing import FALSE_ALARMS, chi_square, counts_of, exact_law, joint_states, made_rbm
 from harmonium.testing.samplers import SamplerSuite
-from harmonium.units import Bernoulli, Gaussian, Multinomial, Rectified, Softmax, Spin
+from harmonium.units import Bernoulli, Gaussian, Joined, Multinomial, Rectified, Softmax, Spin
 
 N = 8_000
 
@@ -34,6 +34,11 @@ class TestGibbsInSinglePrecision(TestGibbs):
 
 class TestGibbsOfSpinsAndSoftmax(TestGibbs):
     rbm = made_rbm(Softmax(2, 3), Spin(2), spread=0.7)
+
+
+class TestGibbsOfLayersSideBySide(TestGibbsInSinglePrecision):
+    rbm = made_rbm(Joined([Bernoulli(2), Softmax(1, 3)]), Bernoulli(2), spread=0.7)
+    rbm = rbms.with_arrays(rbm, {k: a.astype(np.float32) for k, a in rbms.arrays(rbm).items()})
 
 
 class TestGibbsOfCounts(TestGibbs):

@@ -6,8 +6,10 @@ import pytest
 from harmonium.kernels import cpu, reference
 from harmonium.kernels.constants import ADAGRAD, ADAM, MOMENTUM
 from harmonium.kernels.reference_dense import Rule
+from harmonium.kernels.reference_few import Few, Plan
+from harmonium.randomness import key_of, keys_of
 from harmonium.testing import made_rbm
-from harmonium.training.dense import loop, update
+from harmonium.training.dense import few, loop, update
 from harmonium.training.dense import state as states
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.units import Bernoulli
@@ -41,12 +43,41 @@ def run(X, rbm=None, n_epochs=1, **settings):
 X = np.tile([[0, 0, 1, 1], [1, 1, 0, 0], [1, 0, 1, 0]], (20, 1)).astype(f32)
 
 
-def test_weights_that_are_updated_in_place_equal_those_of_a_written_gradient():
-    """Momentum so small that it changes nothing, but takes the other path."""
-    for decay in (0.0, 0.1):
-        in_place, written = (run(X, weight_decay=decay, momentum=m, learning_rate=0.1) for m in (0.0, 1e-12))
-        for name, value in in_place.arrays.items():
-            np.testing.assert_allclose(written.arrays[name], value, atol=1e-6)
+def test_plain_ascent_is_momentum_without_memory():
+    """And small mini-batches, which have a kernel of their own, learn as by the general path."""
+    for settings in ({}, {"weight_decay": 0.1}, {"centring": True}, {"n_steps": 3, "n_chains": 7, "batch_size": 13}):
+        one, other = (run(X, **settings, momentum=m, learning_rate=0.1, n_epochs=2) for m in (0.0, 1e-12))
+        assert few.applies(one, X, DenseLearning(**{"batch_size": 10} | settings))
+        assert not few.applies(other, X, DenseLearning(momentum=1e-12))
+        for name, value in one.arrays.items():
+            np.testing.assert_allclose(other.arrays[name], value, atol=2e-5, err_msg=f"{name} {settings}")
+        np.testing.assert_array_equal(one.h, other.h)
+        np.testing.assert_allclose(one.mu, other.mu, atol=1e-6)
+        assert one.n_updates == other.n_updates
+
+
+@pytest.mark.parametrize("centring", [False, True])
+@pytest.mark.parametrize("n_chains", [3, 10, 12])
+def test_small_mini_batches_are_the_same_on_every_backend(centring, n_chains):
+    out = []
+    for module in (reference, cpu):
+        rng = np.random.default_rng(0)
+        cases = (rng.random((60, 70)) < 0.2).astype(f32)
+        W, b, c = (rng.normal(0, 0.3, n).astype(f32) for n in ((70, 41), 70, 41))
+        mu, lam, H = (
+            rng.random(70, dtype=f32),
+            rng.random(41, dtype=f32),
+            (rng.random((n_chains, 41)) < 0.5).astype(f32),
+        )
+        rows = n_chains + 9 + 2
+        buffers = [np.zeros(shape, f32) for shape in ((rows, 70), (rows, 41), (rows, 41), (n_chains, 70))]
+        few_arrays = Few(W, b, c, H, mu, lam, *buffers)
+        keys = rng.integers(2**63, size=(3, 5)).astype(np.uint64)
+        plan = Plan(9, 2, f32(0.1), centring, f32(0.05))
+        module.pcd_batches(cases, rng.permutation(60)[:25], keys, np.array([0.1, 0.2, 0.3], f32), plan, few_arrays)
+        out.append([*few_arrays[:6], few_arrays.V[:n_chains]])
+    for expected, found in zip(*out):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_weight_decay_shrinks_the_weights_alone():
@@ -114,3 +145,8 @@ def test_the_full_chain_stops_when_its_halves_agree():
     )
     learning = DenseLearning(method="full-chain", n_chains=400, longest_chain=50, batch_size=60, n_epochs=1)
     assert loop.run_epoch(state, X, learning, loop.workspace(state, X, learning)).n_steps <= 50
+
+
+def test_keys_of_many_draws_are_those_of_each():
+    found = keys_of(2**40 + 3, np.arange(5), 7)
+    assert [int(k) for k in found] == [int(key_of(2**40 + 3, n, 7)) for n in range(5)]

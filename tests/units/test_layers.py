@@ -5,7 +5,7 @@ import pytest
 
 from harmonium.errors import DataError, SettingError
 from harmonium.testing.layers import LayerSuite
-from harmonium.units import Bernoulli, Gaussian, Multinomial, Rectified, Softmax, Spin, layer_of, rectified
+from harmonium.units import Bernoulli, Gaussian, Joined, Multinomial, Rectified, Softmax, Spin, layer_of, rectified
 
 
 class TestBernoulli(LayerSuite):
@@ -32,6 +32,25 @@ class TestSoftmax(LayerSuite):
 
 class TestMultinomial(LayerSuite):
     layer = Multinomial(3, n_draws=4)
+
+
+class TestJoined(LayerSuite):
+    layer = Joined([Bernoulli(2), Softmax(1, 3), Spin(1)])
+
+
+class TestJoinedRealValued(LayerSuite):
+    layer = Joined([Gaussian(1, np.array([-0.7])), Gaussian(1, np.array([0.5]))])
+    bad_value = np.inf
+
+
+def test_joined_layers_name_the_column_within_the_part_and_refuse_multinomial_ones():
+    layer = Joined([Bernoulli(2), Softmax(1, 3)])
+    v = layer.states()
+    v[5, 2:] = 0
+    with pytest.raises(DataError, match=r"v\[:, 2:\]: row 5, columns 0 to 2 have 0 ones"):
+        layer.check(v)
+    with pytest.raises(SettingError, match="not bernoulli, multinomial"):
+        Joined([Bernoulli(2), Multinomial(3)])
 
 
 def test_a_rectified_unit_is_exact_far_into_both_tails():
@@ -63,6 +82,14 @@ def test_rows_of_a_multinomial_layer_may_have_totals_of_their_own():
 def test_a_row_that_does_not_sum_to_the_layers_draws_is_refused():
     with pytest.raises(DataError, match="row 1 sums to 3, the layer has n_draws=4"):
         Multinomial(3, 4).check(np.array([[4.0, 0, 0], [1, 1, 1]]))
+
+
+def test_a_softmax_unit_may_have_more_states_than_a_byte_holds():
+    layer = Softmax(1, 400)
+    x = np.full((50, 400), -50.0)
+    x[:, 399] = 0
+    drawn = layer.sample(x, layer.noise(np.uint64(3), np.arange(50)))
+    assert (drawn[:, 399] == 1).all() and drawn.sum() == 50
 
 
 def test_layers_go_by_name():

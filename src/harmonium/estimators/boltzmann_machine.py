@@ -11,6 +11,7 @@ from scipy import sparse
 
 from harmonium import storage
 from harmonium.errors import DataError, ModelFileError
+from harmonium.estimators import cases
 from harmonium.estimators.base import Estimator
 from harmonium.events import BoltzmannEpoch
 from harmonium.likelihood import Bracket, bracket, log_likelihood
@@ -109,7 +110,7 @@ class BoltzmannMachine(Estimator):
 
         Parameters
         ----------
-        X : array-like or SciPy sparse, (n_cases, n_visible)
+        X : array-like, SciPy sparse or frame, (n_cases, n_visible)
         y : None
             Part of scikit-learn's contract.
         watch : callable, optional
@@ -127,9 +128,15 @@ class BoltzmannMachine(Estimator):
         DivergenceError
             Learning diverged; the last good model is kept.
         """
-        for event in self.fitting(X):
-            if watch is not None:
-                watch(event)
+        run = self.fitting(X)
+        try:
+            for event in run:
+                if watch is not None:
+                    watch(event)
+        except KeyboardInterrupt:  # it came while the watcher was at work
+            run.close()
+            if not self.history_:
+                raise
         return self
 
     def fitting(self, X: Any) -> Generator[BoltzmannEpoch, None, None]:
@@ -137,7 +144,7 @@ class BoltzmannMachine(Estimator):
 
         Parameters
         ----------
-        X : array-like or SciPy sparse, (n_cases, n_visible)
+        X : array-like, SciPy sparse or frame, (n_cases, n_visible)
 
         Yields
         ------
@@ -162,7 +169,7 @@ class BoltzmannMachine(Estimator):
 
         Parameters
         ----------
-        X : array-like or SciPy sparse, (n_cases, n_visible)
+        X : array-like, SciPy sparse or frame, (n_cases, n_visible)
         y : None
             Part of scikit-learn's contract.
         n_epochs : int
@@ -208,11 +215,15 @@ class BoltzmannMachine(Estimator):
         return BoltzmannLearning(**{name: getattr(self, name) for name in _LEARNING})
 
     def _cases(self, X: Any) -> Floats:
-        width = X.shape[1] if getattr(X, "ndim", 0) == 2 else np.shape(X)[1] if np.ndim(X) == 2 else 0
-        if not width or not (X.shape[0] if hasattr(X, "shape") else len(X)):
-            raise DataError("X: there are no rows or no columns to learn from; give an array (n_cases, n_visible)")
+        """Rows to learn from: any table of the alphabet's values."""
+        table = cases.read(X).X
+        width = table.shape[1]  # type: ignore[index]
         blank = Boltzmann(np.zeros((width, width)), np.zeros(width), np.arange(width), self.values)
-        return boltzmann.checked_states(blank, X)
+        return boltzmann.checked_states(blank, table)
+
+    def _rows(self, X: Any) -> Floats:
+        """Rows that the fitted machine takes."""
+        return boltzmann.checked_states(self.fitted_model, cases.read(X).X)
 
     @property
     def fitted_model(self) -> Boltzmann:
@@ -224,7 +235,7 @@ class BoltzmannMachine(Estimator):
 
         Parameters
         ----------
-        X : array-like, (n_cases, n_visible)
+        X : array-like, SciPy sparse or frame, (n_cases, n_visible)
 
         Returns
         -------
@@ -236,14 +247,14 @@ class BoltzmannMachine(Estimator):
             There are too many units to sum over all states; `bracket` estimates.
         """
         bm = self.fitted_model
-        return log_likelihood(bm, boltzmann.checked_states(bm, X))
+        return log_likelihood(bm, self._rows(X))
 
     def score(self, X: Any, y: None = None) -> float:
         """Mean log-likelihood of rows, in nats.
 
         Parameters
         ----------
-        X : array-like, (n_cases, n_visible)
+        X : array-like, SciPy sparse or frame, (n_cases, n_visible)
         y : None
             Part of scikit-learn's contract.
         """
@@ -254,7 +265,7 @@ class BoltzmannMachine(Estimator):
 
         Parameters
         ----------
-        X : array-like, (n_cases, n_visible)
+        X : array-like, SciPy sparse or frame, (n_cases, n_visible)
         n_chains, n_betas : int
         rng : seed
 
@@ -263,7 +274,7 @@ class BoltzmannMachine(Estimator):
         Bracket
         """
         bm = self.fitted_model
-        v = boltzmann.checked_states(bm, X)
+        v = self._rows(X)
         return bracket(bm, v, v.mean(axis=0), n_chains, n_betas, rng=rng)
 
     def sample(self, n: int = 1, *, n_sweeps: int = 1_000, rng: Seed = None) -> Floats:
@@ -289,7 +300,7 @@ class BoltzmannMachine(Estimator):
 
         Parameters
         ----------
-        X : array-like, (n_cases, n_visible)
+        X : array-like, SciPy sparse or frame, (n_cases, n_visible)
             Unknown places may hold any value of the alphabet.
         known : bool array-like, (n_visible,) or (n_cases, n_visible)
             The same for all rows, or one mask a row.
@@ -301,7 +312,7 @@ class BoltzmannMachine(Estimator):
         float64 array, (n_cases, n_visible)
         """
         bm, key = self.fitted_model, int(key_from(rng))
-        v = boltzmann.checked_states(bm, X)
+        v = self._rows(X)
         held = np.zeros((len(v), bm.n_units), bool)
         held[:, bm.visible] = np.asarray(known, bool)
         begun = sampling.init(bm, len(v), key)
@@ -315,7 +326,7 @@ class BoltzmannMachine(Estimator):
 
         Parameters
         ----------
-        X : array-like, (n_cases, n_visible)
+        X : array-like, SciPy sparse or frame, (n_cases, n_visible)
 
         Returns
         -------
@@ -329,7 +340,7 @@ class BoltzmannMachine(Estimator):
 
         Parameters
         ----------
-        X : array-like, (n_cases, n_visible)
+        X : array-like, SciPy sparse or frame, (n_cases, n_visible)
         method : str
             "tap" or "naive".
 
@@ -337,8 +348,7 @@ class BoltzmannMachine(Estimator):
         -------
         MeanField
         """
-        bm = self.fitted_model
-        return mean_field(bm, boltzmann.checked_states(bm, X), method)
+        return mean_field(self.fitted_model, self._rows(X), method)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted machine to a file, whole or not at all.

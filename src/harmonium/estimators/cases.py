@@ -111,7 +111,7 @@ def check(X: Floats | sparse.csr_array, layer: Layer, name: str = "X") -> None:
 def _check_sparse(X: sparse.csr_array, layer: Layer, name: str) -> None:
     if layer.kind == "spin":
         raise DataError(f"{name}: a sparse matrix has zeros, and spin units are -1 or 1; give it dense")
-    for start in range(0, len(X.indptr) - 1 if layer.kind in ("softmax", "multinomial") else 0, BLOCK):
+    for start in range(0, len(X.indptr) - 1 if layer.kind in ("softmax", "multinomial", "joined") else 0, BLOCK):
         layer.check(X[start : start + BLOCK].toarray(), name)
     low, high = {"bernoulli": (0, 1), "relu": (0, np.inf)}.get(layer.kind, (-np.inf, np.inf))
     bad = ~np.isfinite(X.data) | (X.data < low) | (X.data > high)

@@ -13,7 +13,8 @@ from harmonium.estimators.base import Estimator
 from harmonium.models import rbm as rbms
 from harmonium.models.rbm import RBM as Model
 from harmonium.randomness import Seed, as_generator
-from harmonium.units.layer import Floats
+from harmonium.training.settings import check_count
+from harmonium.units.layer import Floats, Layer
 
 Cases = Any  # a float32 array or csr_array, (n_cases, n_columns)
 
@@ -76,24 +77,26 @@ class DenseEstimator(Estimator):
     def _begin(self, table: cases.Table) -> None:
         """Keep what scikit-learn asks an estimator to know of its input."""
         self.n_features_in_ = table.X.shape[1]  # type: ignore[index]
-        for name in ("feature_names_in_",):
-            if hasattr(self, name):
-                delattr(self, name)
+        vars(self).pop("feature_names_in_", None)
         if table.names is not None and all(isinstance(name, str) for name in table.names):
             self.feature_names_in_ = table.names
 
     def _rows(self, X: Any) -> Cases:
         """Rows that the fitted machine takes, checked."""
-        rbm, table = self.fitted_model, cases.read(X)
+        layer, table = self._input_layer(), cases.read(X)
         n = table.X.shape[1]  # type: ignore[index]
-        if n != rbm.n_visible:
+        if n != layer.width:
             name = type(self).__name__
-            raise DataError(f"X has {n} features, but {name} is expecting {rbm.n_visible} features as input")
+            raise DataError(f"X has {n} features, but {name} is expecting {layer.width} features as input")
         known = getattr(self, "feature_names_in_", None)
         if known is not None and table.names is not None and list(known) != list(table.names):
             raise DataError(_names_differ(list(known), list(table.names)))
-        cases.check(table.X, rbm.visible)
+        cases.check(table.X, layer)
         return table.X
+
+    def _input_layer(self) -> Layer:
+        """Layer whose states the columns of X are."""
+        return self.fitted_model.visible
 
     def __sklearn_is_fitted__(self) -> bool:
         return getattr(self, "model_", None) is not None
@@ -133,7 +136,8 @@ def seed_of(random_state: Any) -> int:
     """
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31 - 1))
-    if isinstance(random_state, int | np.integer) and not isinstance(random_state, bool):
+    if isinstance(random_state, bool | int | np.integer):
+        check_count("random_state", random_state, 0, 2**63 - 1)
         return int(random_state)
     seed: Seed = random_state
     return int(as_generator(seed).integers(2**62))

@@ -181,9 +181,15 @@ class RBM(DenseEstimator):
             Learning diverged before any epoch ended well; later, the last good model is kept.
         """
         watchers = [watch] if callable(watch) else list(watch)
-        for event in self.fitting(X, validation=validation, checkpoint=checkpoint, resume=resume):
-            for watcher in watchers:
-                watcher(event)
+        run = self.fitting(X, validation=validation, checkpoint=checkpoint, resume=resume)
+        try:
+            for event in run:
+                for watcher in watchers:
+                    watcher(event)
+        except KeyboardInterrupt:  # it came while a watcher was at work
+            run.close()
+            if getattr(self, "model_", None) is None:
+                raise
         return self
 
     def fitting(
@@ -263,7 +269,7 @@ class RBM(DenseEstimator):
         if self.monitor or held_out is not None:
             n = X.shape[0]
             some = densely(X, np.linspace(0, n - 1, min(n, ROWS)).astype(int))
-            watch = Monitor(some, held_out, learning.n_steps)
+            watch = Monitor(some, held_out, learning.n_steps, always=() if held_out is None else ("pseudo",))
             score = SCORE if held_out is not None else None
         try:
             for event in loop.train(state, X, learning, monitor=watch, score=score, checkpoint=checkpoint):

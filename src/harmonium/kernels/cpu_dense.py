@@ -11,8 +11,10 @@ from harmonium.randomness import FINE_BITS, GOLDEN, key_of
 f32 = np.float32
 _GOLDEN, _S32, _DROPPED = np.uint64(GOLDEN), np.uint64(32), np.uint64(64 - FINE_BITS)
 _FINEST, _TAU = 2.0**-FINE_BITS, 2 * np.pi
-SMALL = 2**17  # entries that one thread is done with before others would have begun
-SLOW = 16  # a normal takes as long as this many uniforms
+# Entries that one thread is done with sooner than others would help: the linear algebra library's own threads stay
+# awake for a while after a product, and two pools on the same processors wait for each other.
+SMALL = 2**22
+SLOW = 32  # a normal takes as long as this many uniforms
 _NOTHING = np.empty((0, 0), np.float32)
 
 
@@ -49,26 +51,39 @@ def normals(key: np.uint64, chain: Array, width: int) -> Array:
 def ascend(w: Array, g: Array, first: Array, second: Array, rule: Rule) -> None:
     """One step uphill along g; see `reference_dense.ascend`."""
     flat = (w.reshape(-1), g.reshape(-1), first.reshape(-1), second.reshape(-1))
-    if w.size < SMALL:
-        _ascend(0, w.size, *flat, rule)
-    else:
-        over_rows(_ascend, np.arange(0, w.size + 1), *flat, rule)
+    step = {ADAGRAD: _adagrad, ADAM: _adam}.get(rule.rule, _momentum if rule.momentum else _plain)
+    step(*flat, rule)
 
 
 @compiled
-def _ascend(start, stop, w, g, first, second, rule):
-    for i in range(start, stop):
+def _plain(w, g, first, second, rule):
+    keep = f32(1) - rule.rate * rule.decay
+    for i in range(len(w)):
+        w[i] = keep * w[i] + rule.rate * g[i]
+
+
+@compiled
+def _momentum(w, g, first, second, rule):
+    for i in range(len(w)):
+        first[i] = rule.momentum * first[i] + (g[i] - rule.decay * w[i])
+        w[i] += rule.rate * first[i]
+
+
+@compiled
+def _adagrad(w, g, first, second, rule):
+    for i in range(len(w)):
         slope = g[i] - rule.decay * w[i]
-        if rule.rule == ADAGRAD:
-            second[i] += slope * slope
-            w[i] += rule.rate * slope / (np.sqrt(second[i]) + rule.eps)
-        elif rule.rule == ADAM:
-            first[i] = rule.momentum * first[i] + (f32(1) - rule.momentum) * slope
-            second[i] = rule.beta2 * second[i] + (f32(1) - rule.beta2) * slope * slope
-            w[i] += rule.rate * rule.correction1 * first[i] / (np.sqrt(second[i] * rule.correction2) + rule.eps)
-        else:
-            first[i] = rule.momentum * first[i] + slope
-            w[i] += rule.rate * first[i]
+        second[i] += slope * slope
+        w[i] += rule.rate * slope / (np.sqrt(second[i]) + rule.eps)
+
+
+@compiled
+def _adam(w, g, first, second, rule):
+    for i in range(len(w)):
+        slope = g[i] - rule.decay * w[i]
+        first[i] = rule.momentum * first[i] + (f32(1) - rule.momentum) * slope
+        second[i] = rule.beta2 * second[i] + (f32(1) - rule.beta2) * slope * slope
+        w[i] += rule.rate * rule.correction1 * first[i] / (np.sqrt(second[i] * rule.correction2) + rule.eps)
 
 
 @inlined

@@ -17,6 +17,7 @@ from harmonium.kernels.reference_couplings import gibbs_sweep as gibbs_sweep
 from harmonium.kernels.reference_dense import ascend as ascend
 from harmonium.kernels.reference_dense import draw_binary as draw_binary
 from harmonium.kernels.reference_dense import normals as normals
+from harmonium.kernels.reference_few import pcd_batches as pcd_batches
 from harmonium.randomness import uniforms
 from harmonium.units import bernoulli, levels
 

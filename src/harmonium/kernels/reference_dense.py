@@ -94,6 +94,8 @@ def ascend(w: Array, g: Array, first: Array, second: Array, rule: Rule) -> None:
         first[...] = rule.momentum * first + (1 - rule.momentum) * g
         second[...] = rule.beta2 * second + (1 - rule.beta2) * g * g
         w += rule.rate * rule.correction1 * first / (np.sqrt(second * rule.correction2) + rule.eps)
-    else:
+    elif rule.momentum:
         first[...] = rule.momentum * first + g
         w += rule.rate * first
+    else:
+        w += rule.rate * g

@@ -50,6 +50,9 @@ class Monitor:
     share : float
         Largest share of the time since the monitor was made that measuring may take.
     seed : int
+    always : tuple of str
+        Measurements that are taken at every call, whatever they cost: what chooses a model must not depend on the
+        machine's speed. Of "free_energies", "reconstruction", "log_z", "mixing", "pseudo".
     clock : callable
         Seconds.
     warning : str
@@ -63,6 +66,7 @@ class Monitor:
     n_steps: int = 1
     share: float = SHARE
     seed: int = 0
+    always: tuple[str, ...] = ()
     clock: Callable[[], float] = time.perf_counter
     warning: str = ""
     spent: float = 0.0
@@ -87,7 +91,7 @@ class Monitor:
         found, parts = {}, dict(self._parts(rbm, state.v))
         order = [name for name in self._due if name in parts] + [name for name in parts if name not in self._due]
         for name in order:
-            if self._affordable(name):
+            if name in self.always or self._affordable(name):
                 began = self.clock()
                 found |= parts[name]()
                 self._costs[name] = self.clock() - began

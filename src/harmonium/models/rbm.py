@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from harmonium.errors import SettingError
 from harmonium.randomness import Seed, as_generator
-from harmonium.units import Multinomial
+from harmonium.units import Joined, Multinomial
 from harmonium.units.layer import Floats, Layer
 
 INITIAL_SPREAD = 0.01  # standard deviation of the initial weights (Hinton 2010, section 8)
@@ -94,8 +94,7 @@ def coupling_norm(rbm: RBM) -> float:
     """
     if rbm.visible.bounded or rbm.hidden.bounded:
         return 0.0
-    deviations = [np.exp(layer.parameters["log_variance"] / 2) for layer in (rbm.visible, rbm.hidden)]
-    S = deviations[0][:, None].astype(np.float64) * rbm.W * deviations[1]
+    S = rbm.visible.deviations[:, None].astype(np.float64) * rbm.W * rbm.hidden.deviations
     if rbm.visible.nonnegative and rbm.hidden.nonnegative:
         S = np.maximum(S, 0)
     return float(np.linalg.norm(S, 2)) if np.isfinite(S).all() else np.inf
@@ -365,6 +364,9 @@ def fixed_gauge(rbm: RBM) -> RBM:
 
 def _common(layer: Layer, removed: Floats) -> Floats:
     """What the columns of each unit had in common, (width, other), as the field it sends: (other,)."""
+    if isinstance(layer, Joined):
+        parts = [_common(part, piece.T) for part, piece in layer.pieces(removed.T)]
+        return np.sum(parts, axis=0)
     n_always_on = 1 if layer.kind == "multinomial" else layer.n_units
     return removed.sum(axis=0) * (n_always_on / layer.width)
 

@@ -17,7 +17,7 @@ from harmonium.kernels import backend
 from harmonium.models import rbm as rbms
 from harmonium.models.rbm import RBM
 from harmonium.randomness import Seed, key_from, key_of
-from harmonium.units import Layer, Multinomial, Softmax
+from harmonium.units import Joined, Layer, Multinomial, Softmax
 from harmonium.units.layer import Floats
 
 Mask = npt.NDArray[np.bool_]
@@ -173,8 +173,12 @@ def draw(
     -------
     floats, (batch, width)
     """
+    if isinstance(layer, Joined):
+        pieces = enumerate(layer.pieces(x))
+        parts = [draw(part, piece, layer.key(key, k), chain, None, beta) for k, (part, piece) in pieces]
+        return np.concatenate(parts, axis=-1)
     if layer.kind in LOW and x.dtype == np.float32 and beta is None:
-        out = np.empty_like(x)
+        out = np.empty(x.shape, x.dtype)
         backend().draw_binary(x, np.zeros(x.shape[1], np.float32), key, chain, LOW[layer.kind], None, out)
         return out
     return layer.sample(x, noise(layer, x.dtype, key, chain, total), total, beta)
@@ -248,6 +252,10 @@ def _mask(layer: Layer, held: npt.ArrayLike | None, n: int, name: str) -> Mask |
     mask = np.asarray(held, bool)
     if mask.shape not in ((layer.width,), (n, layer.width)):
         raise SettingError(f"{name}: the shape is {mask.shape}, it must be ({layer.width},) or ({n}, {layer.width})")
+    if isinstance(layer, Joined):
+        for part, piece in layer.pieces(mask):
+            _mask(part, piece, n, name)
+        return mask
     whole = layer.groups(mask) if isinstance(layer, Softmax) else mask[..., None, :]
     if isinstance(layer, Softmax | Multinomial) and (whole.any(axis=-1) != whole.all(axis=-1)).any():
         raise SettingError(f"{name}: it holds part of a {layer.kind} unit; hold all of its columns or none")

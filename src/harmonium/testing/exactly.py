@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from harmonium.models import rbm as rbms
 from harmonium.models.rbm import RBM
-from harmonium.units import Gaussian, Layer, Rectified
+from harmonium.units import Gaussian, Joined, Layer, Rectified
 
 Floats = npt.NDArray[np.floating]
 FALSE_ALARMS = 1e-4  # share of correct samplers that a comparison of draws with a law refuses
@@ -142,6 +142,8 @@ def made_rbm(visible: Layer, hidden: Layer, seed: int = 0, spread: float = 0.5) 
 
 
 def _with_variances(layer: Layer, rng: np.random.Generator) -> Layer:
+    if isinstance(layer, Joined):
+        return Joined([_with_variances(part, rng) for part in layer.parts])
     if isinstance(layer, Gaussian | Rectified):
         return type(layer)(layer.n_units, rng.uniform(-0.7, 0.7, layer.n_units))
     return layer

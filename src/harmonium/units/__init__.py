@@ -11,6 +11,7 @@ import numpy.typing as npt
 from harmonium.errors import SettingError
 from harmonium.units.continuous import Gaussian, Rectified
 from harmonium.units.discrete import Bernoulli, Multinomial, Softmax, Spin
+from harmonium.units.joined import Joined
 from harmonium.units.layer import Layer
 
 KINDS: dict[str, type[Layer]] = {
@@ -18,7 +19,8 @@ KINDS: dict[str, type[Layer]] = {
 }
 
 __all__ = [
-    "KINDS", "Bernoulli", "Gaussian", "Layer", "Multinomial", "Rectified", "Softmax", "Spin", "layer_from", "layer_of",
+    "KINDS", "Bernoulli", "Gaussian", "Joined", "Layer", "Multinomial", "Rectified", "Softmax", "Spin", "layer_from",
+    "layer_of",
 ]  # fmt: skip
 
 
@@ -62,5 +64,6 @@ def layer_from(settings: Mapping[str, Any], parameters: Mapping[str, npt.NDArray
     parameters : mapping of arrays, optional
     """
     sizes = {name: value for name, value in settings.items() if name != "kind"}
-    layer = KINDS[settings["kind"]](**sizes)
+    joined = settings["kind"] == Joined.kind
+    layer = Joined([layer_from(part) for part in sizes["parts"]]) if joined else KINDS[settings["kind"]](**sizes)
     return layer.with_parameters(parameters) if parameters else layer

@@ -140,7 +140,8 @@ class Softmax(Layer):
         return levels.mean(self.groups(scaled(x, beta))).reshape(x.shape)
 
     def sample(self, x: Floats, noise: Floats, total: Floats | None = None, beta: Floats | None = None) -> Floats:
-        level = levels.sample(self.groups(scaled(x, beta)), noise)
+        below = np.cumsum(levels.mean(self.groups(scaled(x, beta))), axis=-1)[..., :-1]
+        level = (noise[..., None] >= below).sum(axis=-1)  # not `levels.sample`: there may be more than 255 states
         return (level[..., None] == np.arange(self.n_states)).astype(x.dtype).reshape(x.shape)
 
     def response(self, x: Floats, g: Floats, total: Floats | None = None) -> Floats:

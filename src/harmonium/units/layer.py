@@ -59,6 +59,12 @@ class Layer(ABC):
         """Arrays of the layer itself that are learnt beside the biases, by name; empty for most kinds."""
         return {}
 
+    @property
+    def deviations(self) -> Floats:
+        """Standard deviation of every column of a real-valued layer before any field, 0 where states are bounded."""
+        own = self.parameters.get("log_variance")
+        return np.zeros(self.width) if own is None else np.exp(own / 2)
+
     def with_parameters(self, parameters: Mapping[str, Floats]) -> Self:
         """Return the layer with other parameters.
 

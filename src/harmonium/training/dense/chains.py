@@ -95,7 +95,7 @@ def _persistent(state: State, learning: DenseLearning, work: Workspace) -> Fanta
     for t in range(learning.n_steps):
         _visible(state, state.h, state.arrays["W"], state.arrays["b"], work, chain, t, total)
         if t < learning.n_steps - 1:
-            ws.up(work.V[:n], state.arrays["W"], work.X[:n])
+            np.matmul(work.V[:n], state.arrays["W"], out=work.X[:n])
             bias = hidden_bias(state, total)
             ws.means_and_draws(state.hidden, work.X[:n], bias, state.key(2, t), chain, None, state.h)
     return Fantasies(n, learning.n_steps, None, state.h)
@@ -108,7 +108,7 @@ def _from_data(
     n, total, h = len(v), state.visible.total(v), np.empty((len(v), state.hidden.width), np.float32)
     np.copyto(work.V[:n], v)
     for t in range(learning.n_steps):
-        ws.up(work.V[:n], state.arrays["W"], work.X[:n])
+        np.matmul(work.V[:n], state.arrays["W"], out=work.X[:n])
         ws.means_and_draws(state.hidden, work.X[:n], hidden_bias(state, total), state.key(2, t), rows, None, h)
         _visible(state, h, state.arrays["W"], state.arrays["b"], work, rows, t, total)
     return Fantasies(n, learning.n_steps)
@@ -121,7 +121,7 @@ def _fast(state: State, learning: DenseLearning, work: Workspace) -> Fantasies:
     bias = c if total is None else np.multiply.outer(total, c)
     np.copyto(work.V[:n], state.v)
     for t in range(learning.n_steps):
-        ws.up(work.V[:n], W, work.X[:n])
+        np.matmul(work.V[:n], W, out=work.X[:n])
         ws.means_and_draws(state.hidden, work.X[:n], bias, state.key(2, t), chain, None, state.h)
         _visible(state, state.h, W, b, work, chain, t, total)
     np.copyto(state.v, work.V[:n])
@@ -169,7 +169,7 @@ def _visible(
     total: Floats | None,
 ) -> None:  # fmt: skip
     n = len(h)
-    ws.down(h, W, work.Y[:n])
+    np.matmul(h, W.T, out=work.Y[:n])
     ws.means_and_draws(state.visible, work.Y[:n], b, state.key(1, t), chain, None, work.V[:n], 1.0, total)
 
 

@@ -16,6 +16,7 @@ from harmonium.errors import DivergenceError, ModelFileError, SettingError
 from harmonium.events import Began, DenseEpochEnded, Ended, Event, Saved
 from harmonium.models import rbm as rbms
 from harmonium.models.rbm import RBM
+from harmonium.training.dense import few
 from harmonium.training.dense import state as states
 from harmonium.training.dense.chains import Cases, densely, size
 from harmonium.training.dense.settings import CHAINS, DenseLearning
@@ -141,6 +142,11 @@ def run_epoch(state: State, X: Cases, learning: DenseLearning, work: Workspace) 
         Averaged over the updates.
     """
     order = state.rng.permutation(size(X)[0])
+    if few.applies(state, X, learning):
+        few.run(state, X, order, learning, work)  # type: ignore[arg-type]
+        np.copyto(state.v, work.V[: len(state.v)])
+        state.epoch += 1
+        return Outcome(learning.n_steps, None)
     width = learning.batch_size
     batches = [order[k : k + width] for k in range(0, len(order), width)]
     outcomes = []

@@ -80,13 +80,13 @@ def _products(state: State, X: Cases, rows: npt.NDArray[np.int64], work: Workspa
     first = 0 if fantasy.x is None else n
     if isinstance(X, sparse.csr_array):
         batch = X[rows]
-        ws.up(work.V[first:n], W, work.X[first:n])
+        np.matmul(work.V[first:n], W, out=work.X[first:n])
         work.X[n : n + n_data] = batch @ W
         total = state.visible.total(batch)  # type: ignore[arg-type]
         return Data(n_data, batch, None if total is None else np.asarray(total, f32).ravel())
     v = work.V[n : n + n_data]
     ws.take(X, rows, v)
-    ws.up(work.V[first : n + n_data], W, work.X[first : n + n_data])
+    np.matmul(work.V[first : n + n_data], W, out=work.X[first : n + n_data])
     return Data(n_data, v, state.visible.total(v))
 
 
@@ -105,15 +105,15 @@ def _gathered(state: State, learning: DenseLearning, work: Workspace, fantasy: F
     """Differences of the phases' means."""
     n, m_d, m_f = fantasy.n, work.M[fantasy.n : fantasy.n + data.n], work.M[: fantasy.n]
     v_f, ones = work.V[:n], work.ones
-    h_mean = ws.times_transposed(m_d, ones[: data.n])
+    h_mean = ones[: data.n] @ m_d
     if isinstance(data.v, sparse.csr_array):
         v_mean, used = np.asarray(data.v.mean(axis=0), f32).ravel(), n
         extra = np.asarray(data.v.T @ m_d, f32)
     else:
-        v_mean, used, extra = ws.times_transposed(data.v, ones[: data.n]) / f32(data.n), n + data.n, None
-    rest = {"b": v_mean - ws.times_transposed(v_f, ones[:n]) / f32(n)}
+        v_mean, used, extra = ones[: data.n] @ data.v / f32(data.n), n + data.n, None
+    rest = {"b": v_mean - ones[:n] @ v_f / f32(n)}
     if data.total is None:
-        rest["c"] = h_mean + ws.times_transposed(m_f, ones[:n])
+        rest["c"] = h_mean + ones[:n] @ m_f
     else:  # hidden fields hold n(v) c
         rest["c"] = data.total @ m_d + v_f.sum(axis=1) @ m_f
     rest |= _layer_slopes(state, data, v_f, fantasy.x)
@@ -145,8 +145,8 @@ def _centred(state: State, found: Slopes, work: Workspace) -> Slopes:
     work.V[n], work.M[n] = state.mu, -rest["c"]
     work.V[n + 1], work.M[n + 1] = rest["b"], -state.lam
     V, M = work.V[: n + N_CENTRING], work.M[: n + N_CENTRING]
-    turned_b = ws.times_transposed(V, ws.times(M, state.lam))
-    turned_c = ws.times_transposed(M, ws.times(V, state.mu))
+    turned_b = (M @ state.lam) @ V
+    turned_c = (V @ state.mu) @ M
     if extra is not None:
         turned_b, turned_c = turned_b + extra @ state.lam, turned_c + state.mu @ extra
     return found._replace(rest=rest | {"b": rest["b"] - turned_b, "c": rest["c"] - turned_c}, V=V, M=M)

@@ -18,7 +18,7 @@ from harmonium.sampling import gibbs, tempering
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.training.settings import OPTIMIZERS
 from harmonium.training.state import ADAGRAD_START
-from harmonium.units import Layer, layer_from
+from harmonium.units import Joined, Layer, layer_from
 from harmonium.units.layer import Floats
 
 f32 = np.float32
@@ -177,6 +177,8 @@ def nearest(layer: Layer, v: Floats) -> Floats:
     layer : Layer
     v : float32 array, (n, width)
     """
+    if isinstance(layer, Joined):
+        return np.concatenate([nearest(part, piece) for part, piece in layer.pieces(v)], axis=-1)
     return np.rint(v) if layer.kind == "bernoulli" else v
 
 

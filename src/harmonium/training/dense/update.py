@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from harmonium.kernels import backend
-from harmonium.kernels.constants import ADAM, MOMENTUM
+from harmonium.kernels.constants import ADAM
 from harmonium.kernels.reference_dense import Rule
 from harmonium.training.dense import direct, phases
-from harmonium.training.dense import workspace as ws
 from harmonium.training.dense.chains import Cases, densely
 from harmonium.training.dense.settings import CHAINS, DenseLearning
 from harmonium.training.dense.state import State
@@ -111,12 +110,7 @@ def _rule(state: State, learning: DenseLearning, rate: float, decay: float) -> R
 
 def _weights_step(state: State, found: phases.Slopes, learning: DenseLearning, work: Workspace, rate: float) -> None:
     W = state.arrays["W"]
-    if OPTIMIZERS[learning.optimizer] == MOMENTUM and not learning.momentum and not state.fast:
-        ws.outer(found.V, found.M, W, rate, 1 - rate * learning.weight_decay)  # in place: no gradient is written
-        if found.extra is not None:
-            W += f32(rate) * found.extra
-        return
-    ws.outer(found.V, found.M, work.G)
+    np.matmul(found.V.T, found.M, out=work.G)
     if found.extra is not None:
         work.G += found.extra
     moments = state.first["W"], state.second["W"]

@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import get_blas_funcs
 
 from harmonium.kernels import backend
 from harmonium.sampling.gibbs import LOW, noise
-from harmonium.units import Layer
+from harmonium.units import Joined, Layer
 from harmonium.units.layer import Floats
 
 f32 = np.float32
-_gemm, _gemv = get_blas_funcs(("gemm", "gemv"), dtype=np.float32)
 N_CENTRING = 2  # rows of the centring correction
 
 
@@ -42,66 +40,6 @@ class Workspace:
         self.G = np.zeros((n_visible, n_hidden), f32)
         self.ones = np.ones(n, f32)
         self.n_chains = n_chains
-
-
-def up(V: Floats, W: Floats, out: Floats) -> None:
-    """V W into `out`, all in row order; (n, n_hidden).
-
-    Parameters
-    ----------
-    V : float32 array, (n, n_visible)
-    W : float32 array, (n_visible, n_hidden)
-    out : float32 array, (n, n_hidden)
-    """
-    if len(V):
-        _gemm(f32(1), W.T, V.T, f32(0), out.T, 0, 0, 1)
-
-
-def down(H: Floats, W: Floats, out: Floats) -> None:
-    """H W' into `out`, all in row order; (n, n_visible).
-
-    Parameters
-    ----------
-    H : float32 array, (n, n_hidden)
-    W : float32 array, (n_visible, n_hidden)
-    out : float32 array, (n, n_visible)
-    """
-    _gemm(f32(1), W.T, H.T, f32(0), out.T, 1, 0, 1)
-
-
-def outer(V: Floats, M: Floats, out: Floats, scale: float = 1.0, keep: float = 0.0) -> None:
-    """keep * out + scale * V' M, in place; (n_visible, n_hidden).
-
-    Parameters
-    ----------
-    V : float32 array, (n, n_visible)
-    M : float32 array, (n, n_hidden)
-    out : float32 array, (n_visible, n_hidden)
-    scale, keep : float
-    """
-    _gemm(f32(scale), M.T, V.T, f32(keep), out.T, 0, 1, 1)
-
-
-def times(V: Floats, x: Floats) -> Floats:
-    """V x, (n,); one library of threads for all products, or two would wait for each other.
-
-    Parameters
-    ----------
-    V : float32 array, (n, width)
-    x : float32 array, (width,)
-    """
-    return _gemv(f32(1), V.T, x, trans=1)
-
-
-def times_transposed(V: Floats, y: Floats) -> Floats:
-    """V' y, (width,).
-
-    Parameters
-    ----------
-    V : float32 array, (n, width)
-    y : float32 array, (n,)
-    """
-    return _gemv(f32(1), V.T, y)
 
 
 def means_and_draws(
@@ -137,6 +75,9 @@ def means_and_draws(
     float32 array, (n, width), or None
         The fields, where they had to be made.
     """
+    if isinstance(layer, Joined):
+        _joined_means_and_draws(layer, x, bias, key, chain, mean, state, scale)
+        return x
     if layer.kind in LOW and bias.ndim == 1:
         backend().draw_binary(x, bias, key, chain, LOW[layer.kind], mean, state, scale)
         return None
@@ -146,6 +87,19 @@ def means_and_draws(
     if state is not None:
         state[...] = layer.sample(x, noise(layer, f32, key, chain, total), total)
     return x
+
+
+def _joined_means_and_draws(
+    layer: Joined, x: Floats, bias: Floats, key: np.uint64, chain: npt.NDArray[np.int64],
+    mean: Floats | None, state: Floats | None, scale: float,
+) -> None:  # fmt: skip
+    """Part by part; `x` is left with the bias in it."""
+    out = [a for a in (mean, state) if a is not None]
+    for k, (part, x_part, b_part, *places) in enumerate(layer.pieces(x, bias, *out)):
+        own = iter(places)
+        m, s = (None if a is None else next(own) for a in (mean, state))
+        if means_and_draws(part, x_part, b_part, layer.key(key, k), chain, m, s, scale) is None:
+            x_part += b_part
 
 
 def take(X: Floats, rows: npt.NDArray[np.int64], out: Floats) -> None:
