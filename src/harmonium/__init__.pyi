@@ -18,6 +18,7 @@ from .data import (
 from .errors import HarmoniumError
 from .estimators.bernoulli_rbm import BernoulliRBM
 from .estimators.boltzmann_machine import BoltzmannMachine
+from .estimators.classification_rbm import ClassificationRBM
 from .estimators.rating_rbm import RatingRBM
 from .estimators.rbm import RBM
 from .evaluation.ratings import evaluate
@@ -27,6 +28,7 @@ __all__ = [
     "RBM",
     "BernoulliRBM",
     "BoltzmannMachine",
+    "ClassificationRBM",
     "HarmoniumError",
     "RatingRBM",
     "Ratings",
