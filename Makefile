@@ -34,6 +34,7 @@ bench: .venv/.bench-installed
 	$(BIN)/python benchmarks/ratings.py --data "$(DATA)" --json
 	$(BIN)/python benchmarks/throughput.py --data "$(DATA)" --json
 	$(BIN)/python benchmarks/scale.py --like "$(DATA)/ratings.parquet" --json
+	$(BIN)/python benchmarks/dense.py --json
 
 clean:
 	rm -rf .venv .venv-* build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
