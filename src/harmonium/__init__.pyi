@@ -23,6 +23,7 @@ from .estimators.multinomial_rbm import MultinomialRBM, SemiRestricted
 from .estimators.rating_rbm import RatingRBM
 from .evaluation.ratings import evaluate
 from .recommending.choice_recommender import ChoiceRecommender
+from .recommending.joint import JointRecommender
 from .recommending.recommender import Recommender
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "GaussianBoltzmann",
     "HarmoniumError",
     "Interactions",
+    "JointRecommender",
     "MultinomialRBM",
     "RatingRBM",
     "Ratings",
