@@ -2,7 +2,8 @@
 
 A model of MovieLens 20M's shape (26,744 items, 128 hidden units, users as cases; learned from made-up ratings) and one
 of the bundled ratings (users and items as cases, 64 hidden units, titles), each served by `harmonium serve` with its
-defaults but the rate limit and the log of requests. The client runs on the same machine, in a process of its own.
+defaults but the rate limit and the log of requests. Each connection asks again as soon as it is answered. The client
+runs on the same machine, in a process of its own.
 
     python benchmarks/serving.py [--seconds 5] [--json]
 """

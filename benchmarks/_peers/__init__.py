@@ -19,6 +19,7 @@ SURPRISE = (
     "numpy==1.26.4",
     "scipy==1.17.1",
 )  # the wheels need no compiler on Python 3.11-3.13
+RBMS = ("rbms==0.5.0", "torch==2.13.0", "numpy==2.4.6", "h5py==3.14.0", "matplotlib==3.10.3", "tqdm==4.67.1")
 
 
 def peer_python(name: str, requirements: Sequence[str], root: Path = ROOT) -> Path:

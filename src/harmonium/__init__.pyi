@@ -18,15 +18,21 @@ from .data import (
     time_split,
 )
 from .errors import HarmoniumError
+from .estimators.bernoulli_rbm import BernoulliRBM
+from .estimators.boltzmann_machine import BoltzmannMachine
 from .estimators.gaussian_boltzmann import GaussianBoltzmann
 from .estimators.multinomial_rbm import MultinomialRBM, SemiRestricted
 from .estimators.rating_rbm import RatingRBM
+from .estimators.rbm import RBM
 from .evaluation.ratings import evaluate
 from .recommending.choice_recommender import ChoiceRecommender
 from .recommending.joint import JointRecommender
 from .recommending.recommender import Recommender
 
 __all__ = [
+    "RBM",
+    "BernoulliRBM",
+    "BoltzmannMachine",
     "ChoiceRecommender",
     "GaussianBoltzmann",
     "HarmoniumError",

@@ -12,6 +12,10 @@ class DataError(HarmoniumError, ValueError):
     """Input data cannot be used as they are; the message names file, line and value."""
 
 
+class EntryTypeError(DataError, TypeError):
+    """An entry of a table is no number."""
+
+
 class SettingError(HarmoniumError, ValueError):
     """A setting is outside its allowed range; the message names it, the range and the value."""
 

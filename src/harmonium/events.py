@@ -75,6 +75,44 @@ class EpochEnded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class DenseEpochEnded(Event):
+    """One pass over dense cases ended.
+
+    Parameters
+    ----------
+    machine : str
+    epoch, n_epochs : int
+        Epochs done, and to be done at most.
+    seconds : float
+        Wall time of the epoch, monitoring not counted.
+    cases_per_second : float
+    learning_rate : float
+    n_steps : float
+        Sampler steps an update, averaged over the epoch; for the full chain, as many as convergence took.
+    objective : float or None
+        What a method without chains climbs (log pseudo-likelihood, say), averaged over the epoch, in nats a case.
+    monitored : dict of float
+        What the monitor measured, by name.
+    score : float or None
+        By which the best epoch is chosen; higher is better.
+    best_epoch : int
+    """
+
+    kind: ClassVar[str] = "dense_epoch"
+    machine: str
+    epoch: int
+    n_epochs: int
+    seconds: float
+    cases_per_second: float
+    learning_rate: float
+    n_steps: float
+    objective: float | None
+    monitored: dict[str, float]
+    score: float | None
+    best_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class Saved(Event):
     """A checkpoint was written.
 
@@ -113,6 +151,34 @@ class Ended(Event):
     epoch: int
     best_epoch: int
     advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BoltzmannEpoch(Event):
+    """One pass of a Boltzmann machine over the data, or one iteration of L-BFGS, ended.
+
+    Parameters
+    ----------
+    method : str
+        How it learns, "auto" resolved.
+    epoch, n_epochs : int
+    seconds : float
+    objective : float or None
+        Mean log-likelihood ("exact") or pseudo-log-likelihood, in nats a case; None for methods that know neither.
+    n_sweeps : int
+        Sweeps that the free chains took at the last update.
+    settled : bool
+        Whether a full chain had settled by then.
+    """
+
+    kind: ClassVar[str] = "boltzmann-epoch"
+    method: str
+    epoch: int
+    n_epochs: int
+    seconds: float
+    objective: float | None
+    n_sweeps: int
+    settled: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def public_members(owner: Any, module_name: str) -> Iterator[tuple[str, Any]]:
         member = getattr(member, "__func__", member)  # of a static or class method
         member = getattr(member, "py_func", member)  # of a compiled function
         ours = getattr(member, "__module__", None) == module_name or isinstance(member, property)
-        if name.startswith("_") or not ours:
+        if name.startswith(("_", "test_")) or not ours:  # a test's name is its sentence
             continue
         if inspect.isclass(member):
             yield name, member

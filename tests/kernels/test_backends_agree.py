@@ -5,14 +5,15 @@ import pytest
 
 from harmonium.conventions import UNRATED
 from harmonium.data import Ratings, Scale
-from harmonium.kernels import backend, cpu, cpu_math, jit, reference
-from harmonium.kernels.constants import ADAGRAD, ADAM, MOMENTUM
+from harmonium.kernels import backend, cpu, cpu_math, jit, reference, vectors
+from harmonium.kernels.constants import ADAGRAD, ADAM, LANES, MOMENTUM
 from harmonium.kernels.records import Machine, Moments, Phase, Step
 from harmonium.randomness import key_of, uniforms
 from harmonium.training.batches import layout
 from harmonium.units.levels import FEATURES, level_features
 
 N_USERS, N_ITEMS, N_HIDDEN = 23, 17, 128 + 64 + 32 + 16  # every width of a tile
+_load = vectors.loader(LANES)
 TOLERANCE = {"rtol": 2e-4, "atol": 2e-5}  # float32 sums in another order
 
 
@@ -115,6 +116,10 @@ def test_fields_and_probabilities_are_the_same_on_every_backend(features, n_hidd
     h = rng.random((N_USERS, n_hidden)).astype(np.float32)
     p = [m.entry_probabilities(*entries, h, W, b, phi, conditional) for m in (reference, cpu)]
     np.testing.assert_allclose(p[1], p[0], **TOLERANCE)
+    asked = ratings.select(rng.random(ratings.n_entries) < 0.2)  # some cases have none
+    known = (*entries, ratings.level)
+    p = [m.predictions(known, (asked.indptr, asked.item), phi, conditional, W, b, c) for m in (reference, cpu)]
+    np.testing.assert_allclose(p[1], p[0], **TOLERANCE)
 
 
 def test_results_do_not_depend_on_the_number_of_threads():
@@ -136,11 +141,12 @@ def test_compiled_uniforms_are_those_of_the_randomness_module():
 
 
 def test_compiled_exp_is_exact_to_a_few_units_in_the_last_place_and_never_overflows():
-    x = np.linspace(-86, 86, 20_001, dtype=np.float32)
-    found = np.array([_exp(v) for v in x])
-    np.testing.assert_allclose(found, np.exp(x.astype(np.float64)), rtol=5e-7)
-    assert np.isfinite([_exp(np.float32(v)) for v in (-1e30, 1e30, np.inf, -np.inf)]).all()
-    assert np.isnan(_exp(np.float32(np.nan)))  # divergence must show
+    x = np.linspace(-86, 86, 20_000, dtype=np.float32)
+    extreme = np.array([-1e30, 1e30, np.inf, -np.inf] * 4, np.float32)
+    for exp in (lambda values: np.array([_exp(v) for v in values]), _exp_of_lanes):
+        np.testing.assert_allclose(exp(x), np.exp(x.astype(np.float64)), rtol=5e-7)
+        assert np.isfinite(exp(extreme)).all()
+        assert np.isnan(exp(np.full(16, np.nan, np.float32))).all()  # divergence must show
 
 
 def test_an_unknown_backend_is_refused_by_name():
@@ -158,3 +164,11 @@ def _uniform(key, first, second):
 @jit.compiled
 def _exp(x):
     return cpu_math.exp(x)
+
+
+@jit.compiled
+def _exp_of_lanes(x):
+    out = np.empty_like(x)
+    for t in range(0, x.shape[0], LANES):
+        vectors.store(out, t, cpu_math.exp_of_lanes(_load(x, t)))
+    return out

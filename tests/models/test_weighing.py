@@ -75,6 +75,15 @@ def test_the_free_energy_is_that_of_the_models_room():
     )
 
 
+def test_a_committee_weighs_the_mean_of_its_members():
+    singles = [machine("linear", seed) for seed in (0, 1)]
+    item, level = np.array([0, 2, 3]), np.array([1, 2, 3], np.uint8)
+    found = weigh(level_rbm.committee(singles), item, level)
+    parts = [weigh(one, item, level) for one in singles]
+    assert found.free_energy == pytest.approx(np.mean([one.free_energy for one in parts]))
+    assert np.allclose(found.part, np.mean([one.part for one in parts], axis=0))
+
+
 def test_a_surprise_does_not_depend_on_the_constant_that_biases_carry():
     rbm, item, level = machine("linear"), np.array([1, 4]), np.array([0, 3], np.uint8)
     shifted = level_rbm.with_arrays(rbm, b=rbm.b + np.arange(N_VISIBLE)[:, None])

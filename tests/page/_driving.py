@@ -60,7 +60,9 @@ class Watched:
     def picture(self, name: str) -> None:
         """Keep a picture of each screen, for people to look at."""
         PICTURES.mkdir(parents=True, exist_ok=True)
-        self.page.locator(".bar").evaluate("bar => { bar.style.position = 'static'; }")  # else it hides what is below
+        self.page.locator("header.bar").evaluate(
+            "bar => { bar.style.position = 'static'; }"
+        )  # else it hides what is below
         for screen in SCREENS:
             self.page.locator(f"#{screen}").screenshot(path=PICTURES / f"{name}-{screen}.png")
 

@@ -5,9 +5,15 @@ import re
 from pathlib import Path
 from types import ModuleType
 
+import httpx
 import pytest
 from _driving import READY, watched
+from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, expect
+
+from harmonium.serving import built_page
+from harmonium.serving.application import create
+from harmonium.serving.settings import Settings
 
 LIGHT = 80_000  # bytes, gzipped, of what loads before the first chart
 
@@ -70,6 +76,28 @@ def test_a_page_that_cannot_be_built_says_what_to_do(build_hook: ModuleType, mon
     monkeypatch.setenv("PATH", "")
     with pytest.raises(build_hook.PageError, match="pip install"):
         build_hook.build(report=lambda said: None)
+
+
+def test_files_come_compressed_and_are_kept_by_the_browser_where_they_cannot_change(address: str, built: Path):
+    for path in first_load(built):
+        name = path.relative_to(built).as_posix().replace("index.html", "")
+        answer = httpx.get(f"{address}/{name}")
+        keeping = "immutable" if name.startswith("assets/") else "no-cache"
+        assert keeping in answer.headers["cache-control"], name
+        assert answer.content == path.read_bytes()
+        if path.stat().st_size > LIGHT // 8:
+            assert answer.headers["content-encoding"] == "gzip"
+
+
+def test_a_service_without_the_page_says_how_to_build_it(
+    model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(built_page, "PACKAGED", "nothing-is-here")
+    app = create(Settings(model=model_file, store=f"sqlite:///{tmp_path / 'store.db'}"))
+    answer = TestClient(app).get("/")
+    assert answer.status_code == 200
+    assert "make page" in answer.text
+    assert 'href="/docs"' in answer.text
 
 
 def test_titles_are_shown_and_never_interpreted(browser: Browser, strange_address: str):

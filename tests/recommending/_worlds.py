@@ -4,7 +4,7 @@ import numpy as np
 
 from harmonium.data import Scale, Titles, Vocabulary
 from harmonium.estimators.rating_rbm import RatingRBM
-from harmonium.models.level_rbm import LevelRBM
+from harmonium.models.level_rbm import LevelRBM, committee
 from harmonium.models.rating_model import Blend, ItemsSide, RatingModel
 from harmonium.recommending import Recommender
 from harmonium.units.levels import level_features
@@ -27,15 +27,17 @@ def level_rbm(rng, n_visible, features="linear", scale=None):
     )
 
 
-def machine(cases="both", features="linear", seed=0, n_ratings=None):
+def machine(cases="both", features="linear", seed=0, n_ratings=None, n_machines=1):
     """Return an estimator with a random model of `N_ITEMS` items, the last five without training ratings."""
     rng = np.random.default_rng(seed)
-    users = level_rbm(rng, N_ITEMS, features) if cases != "items" else None
+    users = None
+    if cases != "items":
+        users = committee([level_rbm(rng, N_ITEMS, features) for _ in range(n_machines)])
     side = None
     if cases != "users":
-        hidden = rng.random((N_ITEMS, N_HIDDEN), dtype=np.float32)
+        hidden = rng.random((N_ITEMS, n_machines * N_HIDDEN), dtype=np.float32) / n_machines
         prior = np.log(np.full(5, 0.2, np.float32))
-        rbm = level_rbm(rng, N_USERS, features)
+        rbm = committee([level_rbm(rng, N_USERS, features) for _ in range(n_machines)])
         side = ItemsSide(rbm, hidden, rbm.W.mean(axis=1), prior, np.zeros(N_USERS, np.uint64), 0.5, 1.0)
     if n_ratings is None:
         n_ratings = np.append(rng.integers(1, 60, N_ITEMS - 5), np.zeros(5, int))

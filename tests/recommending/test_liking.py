@@ -12,9 +12,9 @@ from harmonium.recommending.liking import LikingTables, default_like, first_like
 
 @pytest.mark.parametrize("cases", CASES)
 @pytest.mark.parametrize("features", ["linear", "identity", "conditional-identity"])
-@pytest.mark.parametrize("blended", [True, False])
-def test_the_fast_path_gives_the_models_own_probabilities(cases, features, blended):
-    model = machine(cases, features).model_
+@pytest.mark.parametrize(("blended", "n_machines"), [(True, 1), (False, 1), (True, 3)])
+def test_the_fast_paths_give_the_models_own_probabilities(cases, features, blended, n_machines):
+    model = machine(cases, features, n_machines=n_machines).model_
     if not blended:
         model = rating_model.with_blends(model, {})
     for rated in (0, 1, 15):
@@ -25,6 +25,8 @@ def test_the_fast_path_gives_the_models_own_probabilities(cases, features, blend
             found = LikingTables.of(model, first_liked).probability(who)
             assert found.dtype == np.float32
             np.testing.assert_allclose(found, expected[:, first_liked:].sum(axis=1), atol=2e-6)
+            compiled = LikingTables.of(model, first_liked).probabilities([who, who])
+            np.testing.assert_allclose(compiled, [found, found], atol=3e-6)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 
 from harmonium.data import load
 from harmonium.kernels import cpu_liking
-from harmonium.models import rating_model
+from harmonium.models import fold_in, rating_model
 from harmonium.recommending import Recommender
 from harmonium.recommending.liking import LikingTables
 from harmonium.recommending.many import Wanted, recommend_many
@@ -40,6 +40,15 @@ def test_the_compiled_probabilities_are_those_of_numpy(films, cases):
     people = [rating_model.person(model, one.item, one.level) for one in histories(films, 7)]
     expected = np.array([tables.probability(who) for who in people])
     assert np.allclose(tables.probabilities(people), expected, rtol=0, atol=2e-6)
+
+
+def test_the_compiled_fold_in_is_that_of_numpy(films):
+    assert fold_in.MOST_COMPILED > 30  # so that the made-up histories take it
+    model = films.machine.fitted_model
+    for one in histories(films, 20):
+        units = [rating_model.person(model, one.item, one.level, compiled).unit for compiled in (False, True)]
+        for expected, found in zip(*units, strict=True):
+            assert np.allclose(found, expected, rtol=0, atol=1e-5)
 
 
 def test_an_answer_does_not_depend_on_who_else_asks(films):

@@ -58,7 +58,7 @@ class Running:
 
     def kill(self) -> None:
         """End it as a power cut would."""
-        self.process.send_signal(signal.SIGKILL)
+        os.killpg(self.process.pid, signal.SIGKILL)  # with the processes it has forked
         self.process.wait(SECONDS)
 
 
@@ -67,7 +67,9 @@ def running(model: Path, store: str, *options: str) -> Iterator[Running]:
     """Serve a model in a process."""
     program = [sys.executable, "-c", "from harmonium.cli import main; main()", "serve", str(model), "--store", store]
     program += ["--port", "0", "--no-open", "--rate-limit", "0", *options]
-    process = subprocess.Popen(program, stderr=subprocess.PIPE, text=True, env={**os.environ, "NO_COLOR": "1"})
+    process = subprocess.Popen(
+        program, stderr=subprocess.PIPE, text=True, env={**os.environ, "NO_COLOR": "1"}, start_new_session=True
+    )
     lines: list[str] = []
     assert process.stderr is not None
     try:
@@ -85,6 +87,7 @@ def running(model: Path, store: str, *options: str) -> Iterator[Running]:
         process.wait(SECONDS)
         reader.join(SECONDS)
     finally:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait(SECONDS)
         process.stderr.close()

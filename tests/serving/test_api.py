@@ -75,6 +75,11 @@ def test_each_reason_of_a_place_is_that_of_its_explanation(api, trained):
             assert mine["contribution"] == pytest.approx(theirs.contribution, abs=1e-6)
 
 
+def test_a_recommendation_tells_the_hidden_units_where_asked(api, trained):
+    found = api.post("/api/v1/recommend", json={"history": HISTORY, "with_hidden": True}).json()
+    assert found["hidden"] == pytest.approx(trained.energy(pairs())["hidden"], abs=1e-6)
+
+
 def test_predictions_and_explanations_are_those_of_the_library(api, trained):
     found = api.post("/api/v1/predict", json={"history": HISTORY, "items": [100, "film 20"]}).json()["predictions"]
     for mine, theirs in zip(found, trained.predict(pairs(), [100, "film 20"]), strict=True):
@@ -321,3 +326,41 @@ def test_seen_but_unrated_items_are_left_out_of_the_list(api, trained):
     rest = api.post("/api/v1/recommend", json={"n": 40, "history": [{"item": first, "rating": None}]}).json()
     assert first not in [row["item_id"] for row in rest["recommendations"]]
     assert rest["n_rated"] == 0 and trained.history([(first, None)]).level[0] == UNRATED
+
+
+def test_the_short_way_and_the_long_way_give_the_same_answers(api):
+    bodies = [{"history": HISTORY[:k], "n": 5} for k in range(4)]
+    bodies += [{"history": HISTORY, "n_reasons": 1, "deny": [101], "genres": ["action"]}, {"history": HISTORY, "n": 0}]
+    bodies += [{"history": HISTORY * 2}, {"history": [{"item": "twins", "rating": 1}]}]
+    for body in bodies:
+        short = api.post("/api/v1/recommend", json=body)
+        long = api.post("/api/v1/recommend", json=body, headers={"content-type": "application/json; charset=utf-8"})
+        assert short.status_code == long.status_code
+        different = {"request_id"}
+        assert {k: v for k, v in short.json().items() if k not in different} == {
+            k: v for k, v in long.json().items() if k not in different
+        }
+        assert short.headers["content-security-policy"] == long.headers["content-security-policy"]
+
+
+def test_what_would_take_too_long_is_refused_rather_than_begun(api, monkeypatch):
+    monkeypatch.setattr("harmonium.serving.answering.MOST_WEIGHED", 2)
+    for address, more in (("recommend", {"n_reasons": 1}), ("explain", {"item": 100})):
+        answer = api.post(f"/api/v1/{address}", json={"history": HISTORY, **more})
+        assert "3 entries are more than 2" in problem(answer, 422, "setting")["detail"]
+    monkeypatch.setattr("harmonium.serving.answering.MOST_TITLES", 1)
+    titles = [{"item": "film 12", "rating": 1}, {"item": "film 13", "rating": 1}]
+    assert (
+        "2 titles are more than 1"
+        in problem(api.post("/api/v1/energy", json={"history": titles}), 422, "setting")["detail"]
+    )
+
+
+def test_titles_are_looked_for_outside_the_event_loop_and_give_the_same_answer(api):
+    by_title = [
+        {"item": "film 7", "rating": 5},
+        {"item": "film 9 1969", "rating": 4.5},
+        {"item": "FILM 8", "rating": 0.5},
+    ]
+    ids, titles = (api.post("/api/v1/recommend", json={"history": history}).json() for history in (HISTORY, by_title))
+    assert ids == titles

@@ -1,6 +1,7 @@
 """harmonium serve."""
 
 import json
+import os
 import sys
 import webbrowser
 from pathlib import Path
@@ -16,6 +17,7 @@ from harmonium.errors import DataError
 
 app = typer.Typer(add_completion=False)
 ENV = "HARMONIUM_"
+MOST_WORKERS = 4  # unless more are asked for
 StoreUrl = Annotated[
     str | None,
     typer.Option(
@@ -45,7 +47,9 @@ def serve(
         int, typer.Option(envvar=ENV + "BURST", help="Requests that may come at once after a pause.")
     ] = 200,
     max_body: Annotated[int, typer.Option(envvar=ENV + "MAX_BODY", help="Bytes of a request's body.")] = 1_000_000,
-    workers: Annotated[int, typer.Option(envvar=ENV + "WORKERS", help="Processes that answer.")] = 1,
+    workers: Annotated[
+        int, typer.Option(envvar=ENV + "WORKERS", min=0, help="Processes that answer; 0 is one a processor, up to 4.")
+    ] = 0,
     log_format: Annotated[str, typer.Option(envvar=ENV + "LOG_FORMAT", help="json or text.")] = "json",
     log_requests: Annotated[bool, typer.Option(help="Whether each request is a line of the log.")] = True,
     page: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Another built page.")] = None,
@@ -100,7 +104,13 @@ def run(
         if looked_at:
             webbrowser.open(address)
 
+    settings["workers"] = settings.get("workers") or n_workers()
     serve_until_told(Settings(model=model.resolve(), store=store_url(store), **settings), ready)
+
+
+def n_workers() -> int:
+    """One process a processor that this one may run on, up to a few; one where they cannot share memory."""
+    return min(MOST_WORKERS, len(os.sched_getaffinity(0))) if sys.platform.startswith("linux") else 1
 
 
 def bundled_model() -> Path:

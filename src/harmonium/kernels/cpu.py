@@ -5,7 +5,14 @@ import numpy as np
 from harmonium.kernels import cpu_cases as rows
 from harmonium.kernels import cpu_entries as entries
 from harmonium.kernels import cpu_units as units
-from harmonium.kernels.jit import over_rows
+from harmonium.kernels.cpu_annealing import anneal_hidden as anneal_hidden
+from harmonium.kernels.cpu_annealing import anneal_visible as anneal_visible
+from harmonium.kernels.cpu_couplings import gibbs_sweep as gibbs_sweep
+from harmonium.kernels.cpu_dense import ascend as ascend
+from harmonium.kernels.cpu_dense import draw_binary as draw_binary
+from harmonium.kernels.cpu_dense import normals as normals
+from harmonium.kernels.cpu_few import pcd_batches as pcd_batches
+from harmonium.kernels.jit import frozen, over_rows
 from harmonium.kernels.records import Layout, Machine, Moments, Phase, Schedule, Step
 from harmonium.kernels.reference import case_starts
 
@@ -15,7 +22,7 @@ UNIT_COST = 8  # an optimiser step of one unit costs as much as this many entrie
 def hidden_fields(indptr, visible, level, phi, conditional, W, c):
     """Hidden fields of every case; see `reference.hidden_fields`."""
     out = np.empty((len(indptr) - 1, len(c)), np.float32)
-    arrays = _frozen(indptr, visible, level, phi), _frozen(W, c)
+    arrays = frozen(indptr, visible, level, phi), frozen(W, c)
     over_rows(entries.hidden_fields, indptr, *arrays[0], conditional, *arrays[1], out)
     return out
 
@@ -23,8 +30,18 @@ def hidden_fields(indptr, visible, level, phi, conditional, W, c):
 def entry_probabilities(indptr, visible, h, W, b, phi, conditional):
     """Level probabilities of every entry; see `reference.entry_probabilities`."""
     out = np.empty((len(visible), b.shape[1]), np.float32)
-    arrays = _frozen(indptr, visible, h, W, b, phi)
+    arrays = frozen(indptr, visible, h, W, b, phi)
     over_rows(entries.entry_probabilities, indptr, *arrays, conditional, out)
+    return out
+
+
+def predictions(known, asked, phi, conditional, W, b, c):
+    """Level probabilities of entries given others of the same cases; see `reference.predictions`."""
+    out = np.empty((len(asked[1]), b.shape[1]), np.float32)
+    cost = np.zeros(len(known[0]), np.int64)
+    np.cumsum(np.where(np.diff(asked[0]) > 0, np.diff(known[0]), 0), out=cost[1:])
+    arrays = frozen(*known), frozen(*asked), frozen(phi)[0], conditional, *frozen(W, b, c)
+    over_rows(entries.predictions, cost, *arrays, out)
     return out
 
 
@@ -68,11 +85,3 @@ def units_step(
     cost = ptr.copy()
     cost[1:] += UNIT_COST * np.cumsum(ptr[1:] > ptr[:-1], dtype=ptr.dtype)
     over_rows(units.units_step, cost, ptr, case, level, place, multi, sample, phase, machine, moments, step)
-
-
-def _frozen(*arrays):
-    """Read-only views: one compiled version serves fitted models and models under training alike."""
-    views = tuple(array.view() for array in arrays)
-    for view in views:
-        view.flags.writeable = False
-    return views

@@ -6,7 +6,7 @@ depend on who else asks. The definition is `LikingTables.probability` in NumPy.
 
 import numpy as np
 
-from harmonium.kernels.cpu_rows import exp
+from harmonium.kernels.cpu_math import exp
 from harmonium.kernels.jit import bits_from_float, compiled, float_from_bits, inlined
 
 f32 = np.float32
@@ -40,24 +40,31 @@ def log(x):
 
 
 @inlined
-def dots(z, plane, start, n, q):
-    """z[t] = plane[start + t] . q for t < n, four rows at a time."""
+def dots(z, plane, start, n, q, r):
+    """z[0, t] = plane[start + t] . q and z[1, t] = plane[start + t] . r for t < n, four rows at a time."""
     t = 0
     while t + 4 <= n:
         p0, p1, p2, p3 = plane[start + t], plane[start + t + 1], plane[start + t + 2], plane[start + t + 3]
-        a = b = c = d = f32(0)
+        a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = f32(0)
         for j in range(q.shape[0]):
-            a += p0[j] * q[j]
-            b += p1[j] * q[j]
-            c += p2[j] * q[j]
-            d += p3[j] * q[j]
-        z[t], z[t + 1], z[t + 2], z[t + 3] = a, b, c, d
+            a0 += p0[j] * q[j]
+            a1 += p1[j] * q[j]
+            a2 += p2[j] * q[j]
+            a3 += p3[j] * q[j]
+            b0 += p0[j] * r[j]
+            b1 += p1[j] * r[j]
+            b2 += p2[j] * r[j]
+            b3 += p3[j] * r[j]
+        z[0, t], z[0, t + 1], z[0, t + 2], z[0, t + 3] = a0, a1, a2, a3
+        z[1, t], z[1, t + 1], z[1, t + 2], z[1, t + 3] = b0, b1, b2, b3
         t += 4
     while t < n:
-        p0, a = plane[start + t], f32(0)
+        p0 = plane[start + t]
+        a0 = b0 = f32(0)
         for j in range(q.shape[0]):
-            a += p0[j] * q[j]
-        z[t] = a
+            a0 += p0[j] * q[j]
+            b0 += p0[j] * r[j]
+        z[0, t], z[1, t] = a0, b0
         t += 1
 
 
@@ -103,6 +110,36 @@ def add_feature(x, z, phi, f, n):
             row[t] += a * z[t]
 
 
+@inlined
+def mix_levels(x, y, share, n):
+    """x = log((1 - share) x + share y), of probabilities by level."""
+    for k in range(x.shape[0]):
+        p, q = x[k], y[k]
+        for t in range(n):
+            mixed = share[t] * q[t] + (f32(1) - share[t]) * p[t]
+            p[t] = log(mixed if mixed > _SMALLEST else _SMALLEST)
+
+
+@inlined
+def share_of_liked(x, z, top, first_liked, n, line, first):
+    """line[first + t] = the softmax's share of the levels from first_liked on; x (n_levels, block) is used up."""
+    less_top(x, top, n)
+    for t in range(n):
+        z[t], top[t] = f32(0), f32(0)
+    for k in range(x.shape[0]):
+        row = x[k]
+        for t in range(n):
+            row[t] = exp(row[t])
+        if k >= first_liked:
+            for t in range(n):
+                z[t] += row[t]
+        else:
+            for t in range(n):
+                top[t] += row[t]
+    for t in range(n):
+        line[first + t] = z[t] / (z[t] + top[t])
+
+
 @compiled
 def liking(start, stop, users, items, blend, log_evidence, first_liked, out):
     """Probability of liking items start..stop, start a multiple of BLOCK, into out (n_people, n_items).
@@ -118,55 +155,42 @@ def liking(start, stop, users, items, blend, log_evidence, first_liked, out):
     n_levels = level_bias.shape[0]
     x, y = np.empty((n_levels, BLOCK), f32), np.empty((n_levels, BLOCK), f32)
     z, top = np.empty(BLOCK, f32), np.empty(BLOCK, f32)
+    of_users, of_items = np.empty((W.shape[0], 2, BLOCK), f32), np.empty((w.shape[1], 2, BLOCK), f32)
     for first in range(start, stop, BLOCK):
         n = min(BLOCK, stop - first)
-        for who in range(out.shape[0]):
-            if W.shape[0]:
-                for k in range(n_levels):
+        for pair in range(0, out.shape[0], 2):  # two at a time share the loads; one alone is its own partner
+            other = min(pair + 1, out.shape[0] - 1)
+            for f in range(W.shape[0]):
+                dots(of_users[f], W[f], first, n, h[pair], h[other])
+            for f in range(w.shape[1]):
+                dots(of_items[f], G, first, n, w[pair, f], w[other, f])
+            for side in range(1 + other - pair):
+                who = pair + side
+                if W.shape[0]:
+                    for k in range(n_levels):
+                        for t in range(n):
+                            x[k, t] = bias[k, first + t]
+                    for f in range(W.shape[0]):
+                        add_feature(x, of_users[f, side], phi, f, n)
+                if w.shape[1]:
+                    into = y if W.shape[0] else x
+                    for k in range(n_levels):
+                        for t in range(n):
+                            into[k, t] = b[who, k]
+                    for f in range(w.shape[1]):
+                        add_feature(into, of_items[f, side], phi_g, f, n)
+                if W.shape[0] and w.shape[1]:
+                    softmax_levels(x, top, n)
+                    softmax_levels(y, top, n)
                     for t in range(n):
-                        x[k, t] = bias[k, first + t]
-                for f in range(W.shape[0]):
-                    dots(z, W[f], first, n, h[who])
-                    add_feature(x, z, phi, f, n)
-            if w.shape[1]:
-                into = y if W.shape[0] else x
-                for k in range(n_levels):
-                    for t in range(n):
-                        into[k, t] = b[who, k]
-                for f in range(w.shape[1]):
-                    dots(z, G, first, n, w[who, f])
-                    add_feature(into, z, phi_g, f, n)
-            if W.shape[0] and w.shape[1]:
-                softmax_levels(x, top, n)
-                softmax_levels(y, top, n)
+                        z[t] = f32(1) / (f32(1) + exp(-(share[who] + share_slope * log_evidence[first + t])))
+                    mix_levels(x, y, z, n)
                 for t in range(n):
-                    z[t] = f32(1) / (f32(1) + exp(-(share[who] + share_slope * log_evidence[first + t])))
+                    s = sharpness[who] + sharpness_slope * log_evidence[first + t]
+                    s = _LARGEST_LOG if s > _LARGEST_LOG else s
+                    z[t] = exp(-_LARGEST_LOG if s < -_LARGEST_LOG else s)
                 for k in range(n_levels):
-                    p, q = x[k], y[k]
+                    row, a = x[k], level_bias[k]
                     for t in range(n):
-                        mixed = z[t] * q[t] + (f32(1) - z[t]) * p[t]
-                        p[t] = log(mixed if mixed > _SMALLEST else _SMALLEST)
-            for t in range(n):
-                s = sharpness[who] + sharpness_slope * log_evidence[first + t]
-                s = _LARGEST_LOG if s > _LARGEST_LOG else s
-                z[t] = exp(-_LARGEST_LOG if s < -_LARGEST_LOG else s)
-            for k in range(n_levels):
-                row, a = x[k], level_bias[k]
-                for t in range(n):
-                    row[t] = row[t] * z[t] + a
-            less_top(x, top, n)
-            for t in range(n):
-                z[t], top[t] = f32(0), f32(0)
-            for k in range(n_levels):
-                row = x[k]
-                for t in range(n):
-                    row[t] = exp(row[t])
-                if k >= first_liked:
-                    for t in range(n):
-                        z[t] += row[t]
-                else:
-                    for t in range(n):
-                        top[t] += row[t]
-            line = out[who]
-            for t in range(n):
-                line[first + t] = z[t] / (z[t] + top[t])
+                        row[t] = row[t] * z[t] + a
+                share_of_liked(x, z, top, first_liked, n, out[who], first)

@@ -11,6 +11,13 @@ import numpy as np
 from harmonium.conventions import UNRATED
 from harmonium.kernels.constants import ADAGRAD, ADAM
 from harmonium.kernels.records import Layout, Machine, Moments, Phase, Schedule, Step
+from harmonium.kernels.reference_annealing import anneal_hidden as anneal_hidden
+from harmonium.kernels.reference_annealing import anneal_visible as anneal_visible
+from harmonium.kernels.reference_couplings import gibbs_sweep as gibbs_sweep
+from harmonium.kernels.reference_dense import ascend as ascend
+from harmonium.kernels.reference_dense import draw_binary as draw_binary
+from harmonium.kernels.reference_dense import normals as normals
+from harmonium.kernels.reference_few import pcd_batches as pcd_batches
 from harmonium.randomness import uniforms
 from harmonium.units import bernoulli, levels
 
@@ -43,6 +50,17 @@ def entry_probabilities(indptr, visible, h, W, b, phi, conditional):
     """Level probabilities of every entry given its case's hidden units h (n_cases, n_hidden): (n, n_levels)."""
     case = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
     return unit_probabilities(visible, h[case], W, b, phi).astype(f32)
+
+
+def predictions(known, asked, phi, conditional, W, b, c):
+    """Level probabilities (n, n_levels) of the entries asked, given the known entries of the same cases.
+
+    known : (indptr, visible, level), asked : (indptr, visible), over the same cases.
+    """
+    indptr, visible, level = known
+    h = bernoulli.mean(hidden_fields(indptr, visible, level, phi, conditional, W, c))
+    indptr, visible = asked
+    return entry_probabilities(indptr, visible, h, W, b, phi, conditional)
 
 
 def unit_probabilities(visible, h, W, b, phi):

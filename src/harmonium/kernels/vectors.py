@@ -221,16 +221,17 @@ def store_totals(typingctx: Any, out: Any, index: Any, a: Any, b: Any, c: Any, d
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         def add(left: Any, right: Any, first: list[int], second: list[int]) -> Any:
-            picks = (ir.Constant(ir.VectorType(ir.IntType(32), len(pick)), pick) for pick in (first, second))
-            return builder.fadd(*(builder.shuffle_vector(left, right, pick) for pick in picks), flags=FLAGS)
+            kind = ir.VectorType(ir.IntType(32), len(first))
+            one, other = (builder.shuffle_vector(left, right, ir.Constant(kind, pick)) for pick in (first, second))
+            return builder.fadd(one, other, flags=FLAGS)
 
         quads = range(0, LANES, 4)
         even = [q + k for q in quads for k in (0, 2, LANES, LANES + 2)]  # stays within four lanes, which is cheap
         odd = [k + 1 for k in even]
         pairs = [add(x, y, even, odd) for x, y in zip(args[2::2], args[3::2])]
-        fours = [add(x, y, even, odd) for x, y in zip(pairs[::2], pairs[1::2])]  # a b c d four times over
+        left, right = (add(x, y, even, odd) for x, y in zip(pairs[::2], pairs[1::2]))  # a b c d four times over
         low, high = ([start + k for start in (0, LANES) for k in range(half, half + 8)] for half in (0, 8))
-        eight = add(*fours, low, high)
+        eight = add(left, right, low, high)
         total = add(eight, eight, [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15])
         builder.store(total, _address(context, builder, signature.args[0], args[0], args[1], 8), align=ALIGN)
         return context.get_dummy_value()

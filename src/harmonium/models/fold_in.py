@@ -16,6 +16,7 @@ Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
 FOLD_IN_TOLERANCE = 1e-3  # on the gradient, in nats
 SMALLEST_STEP = 1e-6  # of step halving; also what keeps an unpenalised problem solvable
+MOST_COMPILED = 64  # ratings; above that LAPACK is faster
 FOLD_IN_STEPS = 50  # Newton steps at most; half a dozen are usual
 
 
@@ -78,6 +79,7 @@ def fold_in_unit(
     prior_bias: Floats,
     weight_penalty: float,
     bias_penalty: float,
+    compiled: bool = False,
 ) -> tuple[Floats, Floats]:
     """Weights and biases of a new visible unit, the machine held fixed: a convex problem.
 
@@ -93,6 +95,8 @@ def fold_in_unit(
     prior_weight : floats, (n_features, n_hidden)
     prior_bias : floats, (n_levels,)
     weight_penalty, bias_penalty : float
+    compiled : bool
+        Solve few ratings by the compiled solver.
 
     Returns
     -------
@@ -114,7 +118,7 @@ def fold_in_unit(
         weight_penalty,
         bias_penalty,
     )
-    u, b = problem.solve()
+    u, b = problem.solve_compiled(level) if compiled and n <= MOST_COMPILED else problem.solve()
     W = prior_weight.astype(np.float32)
     W[n_features - free.shape[1] :] += (u @ basis.T).astype(np.float32)
     return W, b.astype(np.float32)
@@ -156,6 +160,16 @@ class _UnitProblem(NamedTuple):
                 size *= 0.5
             u, b, loss, p = u - size * du, b - size * db, trial, p_trial
         return u, b
+
+    def solve_compiled(self, level: npt.NDArray[np.uint8]) -> tuple[Floats, Floats]:
+        """The same by the same steps, in one compiled call."""
+        from harmonium.kernels import cpu_fold_in
+
+        arrays = (np.ascontiguousarray(a, np.float64) for a in (self.rows, self.offset))
+        free = (np.ascontiguousarray(a, np.float64) for a in (self.phi, self.prior))
+        limits = FOLD_IN_STEPS, FOLD_IN_TOLERANCE, SMALLEST_STEP
+        penalties = float(self.ridge), float(self.bias_penalty)
+        return cpu_fold_in.newton(*arrays, level.astype(np.int64), *free, penalties, limits)
 
     def loss(self, u: Floats, b: Floats) -> tuple[float, Floats]:
         """Objective, and the level probabilities (n, n_levels)."""

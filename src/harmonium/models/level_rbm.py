@@ -270,6 +270,28 @@ def entry_probabilities(rbm: LevelRBM, h: Floats, where: Ratings) -> Floats:
     return backend().entry_probabilities(*where_to, rbm.W, rbm.b, rbm.phi, rbm.conditional)
 
 
+def predictions(rbm: LevelRBM, cases: Ratings, where: Ratings) -> Floats:
+    """Level probabilities at chosen pairs, given all of the cases' entries: one pass, hidden means included.
+
+    Parameters
+    ----------
+    rbm : LevelRBM
+    cases : Ratings
+        One case a row.
+    where : Ratings
+        Its pattern says which pairs, rows as in `cases`; its levels are not read.
+
+    Returns
+    -------
+    float32 array, (n_entries, n_levels)
+    """
+    if rbm.n_machines > 1:
+        return entry_probabilities(rbm, hidden_mean(rbm, cases), where)
+    check_cases(rbm, cases)
+    known, asked = (cases.indptr, cases.item, cases.level), (where.indptr, where.item)
+    return backend().predictions(known, asked, rbm.phi, rbm.conditional, rbm.W, rbm.b, rbm.c)
+
+
 def case_probabilities(rbm: LevelRBM, h: Floats, visible: npt.NDArray[np.integer] | None = None) -> Floats:
     """Level probabilities (n, n_levels) of visible units given the hidden means h (n_hidden,) of one case."""
     return levels.mean(level_fields(rbm, h, visible))

@@ -175,7 +175,7 @@ def history_keys(ratings: Ratings) -> npt.NDArray[np.uint64]:
     return total[ratings.indptr[1:]] - total[ratings.indptr[:-1]]
 
 
-def person(model: RatingModel, item: Ints, level: npt.NDArray[np.uint8]) -> Person:
+def person(model: RatingModel, item: Ints, level: npt.NDArray[np.uint8], compiled: bool = False) -> Person:
     """Fold in someone by their history; nothing is learnt or stored.
 
     Parameters
@@ -185,14 +185,16 @@ def person(model: RatingModel, item: Ints, level: npt.NDArray[np.uint8]) -> Pers
         Item indices, each at most once.
     level : uint8 array, (n,)
         Level codes; UNRATED for seen, not rated.
+    compiled : bool
+        Take the compiled solver, the same but for rounding: for a service, which has it in memory.
 
     Notes
     -----
-    NumPy only, safe in any number of threads. Users machine: one sum of n rows. Items machine: half a dozen Newton
-    steps on a convex problem of n terms in min(n, n_hidden) weights a feature.
+    NumPy only unless `compiled`, safe in any number of threads. Users machine: one sum of n rows. Items machine: half a
+    dozen Newton steps on a convex problem of n terms in min(n, n_hidden) weights a feature.
     """
     hidden = None if model.users is None else history_hidden(model.users, item, level)
-    unit = None if model.items is None else _person_unit(model.items, item, level)
+    unit = None if model.items is None else _person_unit(model.items, item, level, compiled)
     return Person(hidden, unit, int((level != UNRATED).sum()))
 
 
@@ -320,12 +322,14 @@ def _people(side: ItemsSide, history: Ratings, asked: npt.NDArray[np.bool_]) -> 
     return replace(rbm, W=W, b=b)
 
 
-def _person_unit(side: ItemsSide, item: Ints, level: npt.NDArray[np.uint8]) -> tuple[Floats, Floats]:
+def _person_unit(
+    side: ItemsSide, item: Ints, level: npt.NDArray[np.uint8], compiled: bool = False
+) -> tuple[Floats, Floats]:
     """Weights and biases of a person as a visible unit of the items machine."""
     rated = level != UNRATED
     priors = side.prior_weight, side.prior_bias
     penalties = side.weight_penalty, side.bias_penalty
-    return fold_in_unit(side.hidden[item[rated]], level[rated], side.rbm.phi, *priors, *penalties)
+    return fold_in_unit(side.hidden[item[rated]], level[rated], side.rbm.phi, *priors, *penalties, compiled)
 
 
 def with_items(

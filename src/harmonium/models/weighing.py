@@ -49,18 +49,18 @@ def weigh(rbm: LevelRBM, item: npt.NDArray[np.integer], level: npt.NDArray[np.ui
     code = np.where(rated, level, 0).astype(np.int64)
     own = _features(rbm, level)
     field = rbm.c + np.einsum("nf,fnj->j", own, rbm.W[:, item])
-    total = _log_partition(field[None])[0]
+    total = _log_partition(rbm, field[None])[0]
     part, surprise = np.empty(len(item)), np.full(len(item), np.nan)
     size = max(1, AT_ONCE // (rbm.n_levels * rbm.n_hidden))
     for start in range(0, len(item), size):
         block = slice(start, start + size)
         W = rbm.W[:, item[block]]  # (n_features, n, n_hidden)
         rest = field - np.einsum("nf,fnj->nj", own[block], W)
-        of_rest = _log_partition(rest)
+        of_rest = _log_partition(rbm, rest)
         b = np.where(rated[block], rbm.b[item[block], code[block]], 0)
         part[block] = of_rest - total - b
         alternatives = rest[:, None] + np.einsum("kf,fnj->nkj", rbm.phi, W)  # (n, n_levels, n_hidden)
-        x = rbm.b[item[block]] + _log_partition(alternatives)
+        x = rbm.b[item[block]] + _log_partition(rbm, alternatives)
         of_level = np.take_along_axis(x, code[block, None], axis=1)[:, 0]
         top = x.max(axis=1)
         surprise[block] = top + np.log(np.exp(x - top[:, None]).sum(axis=1)) - of_level
@@ -77,7 +77,7 @@ def _features(rbm: LevelRBM, level: npt.NDArray[np.uint8]) -> Floats:
     return features
 
 
-def _log_partition(field: Floats) -> npt.NDArray[np.float64]:
-    """Sum over the hidden units of log(1 + e^x): (...,), of fields (..., n_hidden); added up in double precision."""
+def _log_partition(rbm: LevelRBM, field: Floats) -> npt.NDArray[np.float64]:
+    """Sum over the hidden units of log(1 + e^x), (...,) of fields (..., n_hidden); of a committee the members' mean."""
     softplus = np.log1p(np.exp(-np.abs(field))) + np.maximum(field, 0)
-    return softplus.sum(axis=-1, dtype=np.float64)
+    return softplus.sum(axis=-1, dtype=np.float64) / rbm.n_machines

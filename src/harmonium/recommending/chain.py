@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harmonium.errors import SettingError
+from harmonium.models import level_rbm
 from harmonium.models.level_rbm import LevelRBM
 from harmonium.randomness import key_of, uniforms
 from harmonium.units import bernoulli
@@ -88,11 +89,13 @@ class Chain:
         SettingError
             There is no such hidden unit.
         """
+        n_hidden = rbm.n_hidden // rbm.n_machines
         for unit in held_hidden:
-            if not 0 <= unit < rbm.n_hidden:
-                raise SettingError(f"unit: {unit} is not from 0 to {rbm.n_hidden - 1}")
-        wide = (a.astype(np.float64) for a in (rbm.W[:, item], rbm.b[item], rbm.c, rbm.phi))
-        return cls(LevelRBM(*wide), held_levels, held_hidden, temperature)
+            if not 0 <= unit < n_hidden:
+                raise SettingError(f"unit: {unit} is not from 0 to {n_hidden - 1}")
+        one = level_rbm.members(rbm)[0]  # a committee has no chain of its own
+        W, b, c, phi = (a.astype(np.float64) for a in (one.W[:, item], one.b[item], one.c, one.phi))
+        return cls(LevelRBM(W, b, c, phi), held_levels, held_hidden, temperature)
 
     def resting_levels(self) -> Ints:
         """The most probable level of each item while the hidden units rest: (n_items,)."""

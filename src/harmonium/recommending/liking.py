@@ -160,7 +160,7 @@ class LikingTables:
         if users is None or self.users_bias is None:
             return _frozen(np.zeros((0, 0, 0)), np.zeros((0, 0)), np.zeros((0, 0)), np.zeros((len(people), 0)))
         free = _free(users)
-        hidden = [who.hidden for who in people]
+        hidden = [level_rbm.voice(users, who.hidden) for who in people if who.hidden is not None]
         return _frozen(users.W[free], self.users_bias, np.ascontiguousarray(users.phi[:, free]), np.array(hidden))
 
     def _items_part(self, people: Sequence[Person]) -> tuple[Floats, ...]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from harmonium.models import rating_model
 from harmonium.recommending import ranking
 from harmonium.recommending.history import History
 from harmonium.recommending.recommender import Recommender
@@ -36,8 +37,9 @@ def recommend_many(recommender: Recommender, wanted: Sequence[Wanted]) -> list[l
         The fields of `Recommendation`.
     """
     predictor = recommender._predictor
-    people = [predictor.person(one.history) for one in wanted]
-    n_ratings = recommender.machine.fitted_model.n_item_ratings
+    model = recommender.machine.fitted_model
+    people = [rating_model.person(model, one.history.item, one.history.level, compiled=True) for one in wanted]
+    n_ratings = model.n_item_ratings
     answers = []
     for one, who, liking in zip(wanted, people, recommender._liking.probabilities(people)):
         score = ranking.shrunk(liking, recommender._trust, recommender._usual)

@@ -10,14 +10,20 @@ import numpy.typing as npt
 import orjson
 from fastapi.responses import Response
 
+from harmonium.errors import SettingError
 from harmonium.recommending import Explanation, Recommender, UnitDescription, inside
 from harmonium.recommending.history import History
 from harmonium.recommending.many import Wanted, recommend_many
 from harmonium.serving.schemas.asking import RecommendRequest
-from harmonium.serving.schemas.common import Filters
+from harmonium.serving.schemas.common import Filters, Rated
 
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATETIME
 END = ("item_id", "title", "weight", "n_ratings")
+
+
+MOST_INLINE = 200  # entries of a history that is answered at once, between two turns of the event loop
+MOST_TITLES = 100  # items of a request that may be named by title: each takes a look at every title
+MOST_WEIGHED = 500  # entries of a history that are left out one by one: each takes a fold-in
 
 
 class Question(NamedTuple):
@@ -72,8 +78,58 @@ def recommendations(questions: Sequence[Question]) -> list[bytes | Exception]:
             n_reasons = questions[place].asked.n_reasons
             if n_reasons and rows:
                 _add_reasons(recommender, wanted.history, rows, n_reasons)
-            answers[place] = to_bytes({"n_rated": wanted.history.n_rated, "recommendations": rows})
+            answer = {"n_rated": wanted.history.n_rated, "recommendations": rows}
+            if questions[place].asked.with_hidden and recommender.n_units:
+                units = inside.activations(recommender, wanted.history)
+                answer["hidden"] = [one["probability"] for one in units]
+            answers[place] = to_bytes(answer)
     return answers
+
+
+def is_quick(question: Question) -> bool:
+    """Whether an answer takes so little time that others may wait for it: no titles to look for, no reasons, not long.
+
+    Parameters
+    ----------
+    question : Question
+    """
+    recommender, asked, _ = question
+    named = [*(entry.item for entry in asked.history or ()), *(asked.allow or ()), *(asked.deny or ())]
+    if asked.n_reasons or len(named) > MOST_INLINE:
+        return False
+    return all(type(item) is int for item in named) or all(item in recommender.items for item in named)
+
+
+def history(recommender: Recommender, rated: Sequence[Rated]) -> History:
+    """The history of a request.
+
+    Parameters
+    ----------
+    recommender : Recommender
+    rated : sequence of Rated
+
+    Raises
+    ------
+    SettingError
+        So many titles would take too long.
+    """
+    titles = sum(isinstance(entry.item, str) and entry.item not in recommender.items for entry in rated)
+    if titles > MOST_TITLES:
+        raise SettingError(f"history: {titles} titles are more than {MOST_TITLES}; name items by their ids")
+    return recommender.history([(entry.item, entry.rating) for entry in rated])
+
+
+def check_weighable(known: History) -> None:
+    """Raise SettingError where leaving every entry out in turn would take too long.
+
+    Parameters
+    ----------
+    known : History
+    """
+    if len(known) > MOST_WEIGHED:
+        raise SettingError(
+            f"history: {len(known):,} entries are more than {MOST_WEIGHED}, the most whose reasons are told; send fewer"
+        )
 
 
 def candidates(recommender: Recommender, asked: Filters) -> npt.NDArray[np.bool_]:
@@ -134,12 +190,13 @@ def energy(recommender: Recommender, history: History) -> dict[str, Any]:
 
 
 def _wanted(question: Question) -> Wanted:
-    recommender, asked, history = question
-    if history is None:
-        history = recommender.history([(entry.item, entry.rating) for entry in asked.history or ()])
-    given = asked.model_fields_set
-    filtered = given & {"allow", "deny", "min_ratings", "genres", "years"}
-    return Wanted(history, asked.n, candidates(recommender, asked) if filtered else None, asked.exclude_seen)
+    recommender, asked, known = question
+    if known is None:
+        known = history(recommender, asked.history or ())
+    if asked.n_reasons:
+        check_weighable(known)
+    filtered = asked.model_fields_set & {"allow", "deny", "min_ratings", "genres", "years"}
+    return Wanted(known, asked.n, candidates(recommender, asked) if filtered else None, asked.exclude_seen)
 
 
 def _add_reasons(recommender: Recommender, history: History, rows: list[dict[str, Any]], n: int) -> None:

@@ -14,6 +14,7 @@ from harmonium._version import __version__
 from harmonium.errors import HarmoniumError
 from harmonium.serving import answering, built_page, documentation, problems
 from harmonium.serving.batching import Batcher
+from harmonium.serving.express import Express
 from harmonium.serving.gate import Gate
 from harmonium.serving.limits import Limiter
 from harmonium.serving.logs import say
@@ -22,7 +23,7 @@ from harmonium.serving.routes import about, asking, items, lab, machines, operat
 from harmonium.serving.schemas.common import Problem
 from harmonium.serving.service import Service
 from harmonium.serving.settings import Settings
-from harmonium.serving.slot import ModelSlot
+from harmonium.serving.slot import Loaded, ModelSlot
 from harmonium.serving.store import Store, open_database
 from harmonium.serving.store.keys import KeyRing
 
@@ -43,12 +44,14 @@ FAULTS = {
 }
 
 
-def create(settings: Settings) -> FastAPI:
+def create(settings: Settings, loaded: Loaded | None = None) -> FastAPI:
     """Make the application; what it holds open is closed when its lifespan ends.
 
     Parameters
     ----------
     settings : Settings
+    loaded : Loaded, optional
+        The model, where it is in memory already.
 
     Returns
     -------
@@ -59,7 +62,7 @@ def create(settings: Settings) -> FastAPI:
     ModelFileError, DataError, SettingError
         The model file or the store cannot be used.
     """
-    service = open_service(settings)
+    service = open_service(settings, loaded)
     app = FastAPI(
         title="harmonium",
         version=__version__,
@@ -79,22 +82,24 @@ def create(settings: Settings) -> FastAPI:
     app.include_router(documentation.router)
     built_page.install(app, settings.page)
     app.openapi = lambda: _openapi(app)
+    app.add_middleware(Express, service=service)
     app.add_middleware(Gate, settings=settings, limiter=service.limiter, metrics=service.metrics)
     return app
 
 
-def open_service(settings: Settings) -> Service:
+def open_service(settings: Settings, loaded: Loaded | None = None) -> Service:
     """Load the model and open the store.
 
     Parameters
     ----------
     settings : Settings
+    loaded : Loaded, optional
 
     Returns
     -------
     Service
     """
-    slot = ModelSlot(settings.model)
+    slot = ModelSlot(settings.model, loaded)
     database = open_database(settings.store)
     return Service(
         settings=settings,
@@ -118,7 +123,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     finally:
         if watching is not None:
             watching.cancel()
-        service.batcher.close()
         service.store.database.close()
         blas.restore_original_limits()
 

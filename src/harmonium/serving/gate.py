@@ -113,6 +113,10 @@ class Gate:
 
         try:
             await self.app(scope, receive, noted)
+        except _TooLong:  # where the framework has not answered it itself
+            if begun:
+                raise
+            await self._too_long(scope)(scope, receive, answer)
         except Exception as error:
             say("unexpected error", logging.ERROR, error, request_id=scope["request_id"])
             if begun:

@@ -1,8 +1,9 @@
 """Figures for Prometheus."""
 
+import os
 from typing import final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -20,7 +21,12 @@ class Metrics:
         )
         self._swaps = Counter("harmonium_model_swaps", "Models taken over.", registry=self.registry)
         self._refusals = Counter("harmonium_model_refusals", "Model files refused.", registry=self.registry)
-        self._under_way = Gauge("harmonium_requests_under_way", "Requests being answered.", registry=self.registry)
+        self._under_way = Gauge(
+            "harmonium_requests_under_way",
+            "Requests being answered.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
         self._cells: dict[tuple[str, str, int], tuple] = {}
 
     def began(self) -> None:
@@ -55,5 +61,9 @@ class Metrics:
         self._refusals.inc()
 
     def text(self) -> bytes:
-        """All figures in Prometheus' text format."""
-        return generate_latest(self.registry)
+        """All figures in Prometheus' text format, those of all processes added up where there are several."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self.registry)
+        together = CollectorRegistry()
+        multiprocess.MultiProcessCollector(together)
+        return generate_latest(together)

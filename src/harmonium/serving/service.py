@@ -9,6 +9,7 @@ from pydantic import AfterValidator
 
 from harmonium.recommending import Recommender
 from harmonium.recommending.history import History
+from harmonium.serving import answering
 from harmonium.serving.addresses import decoded
 from harmonium.serving.batching import Batcher
 from harmonium.serving.limits import Limiter
@@ -129,7 +130,7 @@ def history_of(service: Service, recommender: Recommender, who: Who, credentials
         It is of a stored user, and there is no valid key.
     """
     if who.user_id is None:
-        return recommender.history([(entry.item, entry.rating) for entry in who.history or ()])
+        return answering.history(recommender, who.history or ())
     check_key(service, credentials.credentials if credentials else None)
     return stored_history(service, recommender, who.user_id)
 

@@ -51,11 +51,13 @@ class ModelSlot:
     Parameters
     ----------
     path : Path
+    loaded : Loaded, optional
+        What was read from it already.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, loaded: Loaded | None = None):
         self.path = path
-        self.current = load(path)
+        self.current = load(path) if loaded is None else loaded
         self.refused = ""  # why the file that lies there now was not taken
         self._refused_state: State | None = None
         self._lock = threading.Lock()

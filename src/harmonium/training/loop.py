@@ -145,9 +145,9 @@ def _remember(state: State, rbm: LevelRBM, outcome: Score | None) -> None:
 
 
 def _divergence(state: State, learning: Learning) -> str:
-    machine = state.machine
-    largest = max(float(np.abs(array).max(initial=0)) for array in (machine.W, machine.b, machine.c))
-    return "" if largest < LARGEST_WEIGHT else _advice(learning)  # False for NaN too
+    arrays = state.machine.W, state.machine.b, state.machine.c
+    fine = all(array.min() > -LARGEST_WEIGHT and array.max() < LARGEST_WEIGHT for array in arrays)  # not so for NaN
+    return "" if fine else _advice(learning)
 
 
 def _advice(learning: Learning) -> str:

@@ -25,7 +25,13 @@ async def recommend(asked: schemas.RecommendRequest, request: Request, credentia
     recommender, history = service.slot.current.recommender, None
     if asked.user_id is not None:
         history = await run_in_threadpool(history_of, service, recommender, asked, credentials)
-    return Response(await service.batcher.ask(Question(recommender, asked, history)), media_type=JSON)
+    question = Question(recommender, asked, history)
+    if answering.is_quick(question):
+        return Response(await service.batcher.ask(question), media_type=JSON)
+    answer = (await run_in_threadpool(answering.recommendations, [question]))[0]
+    if isinstance(answer, Exception):
+        raise answer
+    return Response(answer, media_type=JSON)
 
 
 @router.post("/predict", response_model=schemas.Predictions, dependencies=READS)
@@ -44,4 +50,5 @@ def explain(
 ) -> Response:
     """Say what each rating contributes to a prediction (leave-one-out), and through which hidden units."""
     history = history_of(service, recommender, asked, credentials)
+    answering.check_weighable(history)
     return answering.json(answering.explanation(recommender.explain(history, asked.item, asked.n)))

@@ -25,6 +25,11 @@ class RecommendRequest(Who, Filters):
     n_reasons: Annotated[int, Field(strict=True, ge=0, le=10)] = Field(
         default=0, description="Entries of the history that speak most for each place; each costs a fold-in."
     )
+    with_hidden: bool = Field(
+        default=False,
+        strict=True,
+        description="Also tell which hidden units of the users machine the history turns on.",
+    )
 
 
 class ShortReason(Answer):
@@ -49,6 +54,9 @@ class Recommendations(Answer):
 
     n_rated: int = Field(description="Ratings of the history; 0 gives the popular list.")
     recommendations: list[Place]
+    hidden: list[float] | None = Field(
+        default=None, description="Probability of each hidden unit being on; null where not asked for or not there."
+    )
 
 
 class PredictRequest(Who):

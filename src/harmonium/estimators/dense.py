@@ -1,0 +1,153 @@
+"""What the estimators of dense machines share: reading cases, running the loop, transforming, sampling, files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harmonium.errors import DataError
+from harmonium.estimators import cases
+from harmonium.estimators.base import Estimator
+from harmonium.models import rbm as rbms
+from harmonium.models.rbm import RBM as Model
+from harmonium.randomness import Seed, as_generator
+from harmonium.training.settings import check_count
+from harmonium.units.layer import Floats, Layer
+
+Cases = Any  # a float32 array or csr_array, (n_cases, n_columns)
+
+
+class DenseEstimator(Estimator):
+    """Abstract: an estimator of a restricted machine, read by scikit-learn as a transformer."""
+
+    @property
+    def fitted_model(self) -> Model:
+        """The fitted record; NotFittedError before `fit`."""
+        return self._fitted("model_")
+
+    def transform(self, X: Any) -> Floats:
+        """Means of the hidden units given rows.
+
+        Parameters
+        ----------
+        X : array-like, SciPy sparse or frame, (n_cases, n_visible)
+
+        Returns
+        -------
+        float32 array, (n_cases, n_hidden)
+        """
+        rbm = self.fitted_model
+        return rbm.hidden.mean(rbms.hidden_field(rbm, self._rows(X)))
+
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Floats:
+        """Fit, then return the means of the hidden units given the same rows.
+
+        Parameters
+        ----------
+        X : array-like, SciPy sparse or frame, (n_cases, n_visible)
+        y : None
+            Part of scikit-learn's contract.
+        **fit_params
+            As for `fit`.
+        """
+        return self.fit(X, y, **fit_params).transform(X)  # type: ignore[attr-defined]
+
+    def free_energy(self, X: Any) -> Floats:
+        """Free energy of rows, in nats; lower is more probable: (n_cases,).
+
+        Parameters
+        ----------
+        X : array-like, SciPy sparse or frame, (n_cases, n_visible)
+        """
+        return rbms.free_energy(self.fitted_model, self._rows(X))
+
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
+        """Names of what `transform` returns: the class's name and a number.
+
+        Parameters
+        ----------
+        input_features : ignored
+            Part of scikit-learn's contract.
+        """
+        prefix = type(self).__name__.lower()
+        return np.array([f"{prefix}{k}" for k in range(self.fitted_model.n_hidden)], object)
+
+    def _begin(self, table: cases.Table) -> None:
+        """Keep what scikit-learn asks an estimator to know of its input."""
+        self.n_features_in_ = table.X.shape[1]  # type: ignore[index]
+        vars(self).pop("feature_names_in_", None)
+        if table.names is not None and all(isinstance(name, str) for name in table.names):
+            self.feature_names_in_ = table.names
+
+    def _rows(self, X: Any) -> Cases:
+        """Rows that the fitted machine takes, checked."""
+        layer, table = self._input_layer(), cases.read(X)
+        n = table.X.shape[1]  # type: ignore[index]
+        if n != layer.width:
+            name = type(self).__name__
+            raise DataError(f"X has {n} features, but {name} is expecting {layer.width} features as input")
+        known = getattr(self, "feature_names_in_", None)
+        if known is not None and table.names is not None and list(known) != list(table.names):
+            raise DataError(_names_differ(list(known), list(table.names)))
+        cases.check(table.X, layer)
+        return table.X
+
+    def _input_layer(self) -> Layer:
+        """Layer whose states the columns of X are."""
+        return self.fitted_model.visible
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return getattr(self, "model_", None) is not None
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
+
+        return Tags(
+            estimator_type=None,
+            target_tags=TargetTags(required=False),
+            transformer_tags=TransformerTags(preserves_dtype=["float32"]),
+            input_tags=InputTags(sparse=True),
+        )
+
+
+def _names_differ(known: list[str], given: list[str]) -> str:
+    """Say so in the words that scikit-learn's users know."""
+    unseen, missing = [n for n in given if n not in known], [n for n in known if n not in given]
+    lines = ["The feature names should match those that were passed during fit."]
+    for title, names in (
+        ("Feature names unseen at fit time:", unseen),
+        ("Feature names seen at fit time, yet now missing:", missing),
+    ):
+        if names:
+            lines += [title, *(f"- {name}" for name in sorted(map(str, names)))]
+    if not unseen and not missing:
+        lines.append("Feature names must be in the same order as they were in fit.")
+    return "\n".join(lines) + "\n"
+
+
+def seed_of(random_state: Any) -> int:
+    """Seed of a run: an integer itself, a number drawn from a generator, or fresh entropy.
+
+    Parameters
+    ----------
+    random_state : int, Generator, numpy.random.RandomState or None
+    """
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
+    if isinstance(random_state, bool | int | np.integer):
+        check_count("random_state", random_state, 0, 2**63 - 1)
+        return int(random_state)
+    seed: Seed = random_state
+    return int(as_generator(seed).integers(2**62))
+
+
+def mean_of(X: Cases) -> Floats:
+    """Mean of every column, (n_columns,).
+
+    Parameters
+    ----------
+    X : float32 array or csr_array, (n_cases, n_columns)
+    """
+    return np.asarray(X.mean(axis=0), np.float64).ravel()

@@ -1,0 +1,69 @@
+"""Gibbs sweeps of Boltzmann machines, compiled: over chains where there are many, over a class's units otherwise."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from harmonium.kernels.cpu_math import uniform
+from harmonium.kernels.jit import compiled, frozen, inlined, n_threads, over_rows
+from harmonium.kernels.reference_couplings import Array, Ties
+
+WIDE = 8  # chains a thread needs before sharing chains out pays
+WORTH_SHARING = 200_000  # multiplications in a class below which one thread is as quick
+
+
+def gibbs_sweep(
+    classes: Sequence[Array], ties: Ties, b: Array, beta: Array, alphabet: tuple[float, float], key: np.uint64,
+    chain: Array, S: Array, held: Array,
+) -> None:  # fmt: skip
+    """Draw every unit of the classes anew, in place; see `reference_couplings.gibbs_sweep`."""
+    low, high = alphabet
+    rest = *frozen(*ties, b, beta), low, high, key, *frozen(chain), S, *frozen(held)
+    n_chains = S.shape[1]
+    if n_chains >= WIDE * n_threads():
+        units = np.concatenate([*classes, np.empty(0, np.int64)])
+        over_rows(_chains, np.arange(n_chains + 1), *frozen(units), *rest)
+        return
+    for units in classes:
+        cost = np.zeros(len(units) + 1, np.int64)
+        np.cumsum(ties.indptr[units + 1] - ties.indptr[units] + 1, out=cost[1:])
+        if cost[-1] * n_chains < WORTH_SHARING:
+            _units(0, len(units), *frozen(units), *rest)
+        else:
+            over_rows(_units, cost, *frozen(units), *rest)
+
+
+@inlined
+def _draw(x, i, first, indptr, indices, data, b, beta, low, high, key, chain, S, held):
+    """Draw unit i of the chains first, first + 1, ... anew; x is room for their fields."""
+    n, start, stop = x.shape[0], indptr[i], indptr[i + 1]
+    for k in range(n):
+        x[k] = b[i]
+    for t in range(start, stop):
+        row = S[indices[t] if len(indices) else t - start]
+        w = data[t]
+        if w != 0:
+            for k in range(n):
+                x[k] += w * row[first + k]
+    own = S[i]
+    for k in range(n):
+        c = first + k
+        p = 1 / (1 + np.exp(-beta[c] * (high - low) * x[k]))
+        new = high if uniform(key, chain[c], i) < p else low
+        own[c] = own[c] if len(held) and held[i, c] else new
+
+
+@compiled
+def _chains(start, stop, units, indptr, indices, data, b, beta, low, high, key, chain, S, held):
+    """Sweep over the chains start..stop, unit after unit."""
+    x = np.empty(stop - start)
+    for i in units:
+        _draw(x, i, start, indptr, indices, data, b, beta, low, high, key, chain, S, held)
+
+
+@compiled
+def _units(start, stop, units, indptr, indices, data, b, beta, low, high, key, chain, S, held):
+    """Draw the units start..stop of one class anew, in all chains."""
+    x = np.empty(S.shape[1])
+    for i in units[start:stop]:
+        _draw(x, i, 0, indptr, indices, data, b, beta, low, high, key, chain, S, held)

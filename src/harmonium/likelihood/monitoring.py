@@ -1,0 +1,157 @@
+"""All that can be known of a model while it learns, at a bounded share of the time: a monitor for the dense loop.
+
+A monitor is called once an epoch with the model and the learning state, and returns numbers by name, which leave in
+the epoch's event. It watches its own clock: what does not fit into its share of the time waits for a later epoch.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol, final
+
+import numpy as np
+
+from harmonium.likelihood import online
+from harmonium.likelihood.diagnostics import free_energies, pseudo_log_likelihood, reconstruction_error
+from harmonium.likelihood.online import Bridged
+from harmonium.likelihood.paths import Floats
+from harmonium.models import rbm as rbms
+from harmonium.models.rbm import RBM
+from harmonium.randomness import key_of
+from harmonium.sampling import gibbs
+from harmonium.sampling.mixing import advice, mixing
+from harmonium.units import Bernoulli, Multinomial, Softmax, Spin
+
+SHARE = 0.05  # of the time that learning takes
+ROWS = 500  # of training, validation and fantasies that free energies are averaged over
+FEW = 64  # rows for pseudo-likelihood, which costs a free energy a column
+TRACED, TRACE = 16, 400  # chains and steps that an autocorrelation time is measured on
+SAFETY = 1.5  # what a measurement is expected to cost, against what it cost last
+
+
+class Learning(Protocol):
+    """What a monitor reads of the learning state."""
+
+    v: Floats
+    """Persistent chains, (n_chains, n_visible); empty where the method has none."""
+
+
+@final
+@dataclass
+class Monitor:
+    """Numbers about a model under training, once an epoch; call it with the model and the learning state.
+
+    Parameters
+    ----------
+    train : float32 array, (n, n_visible)
+    validation : float32 array, (n, n_visible), optional
+    n_steps : int
+        Sampler steps between two updates, against which the autocorrelation time is held.
+    share : float
+        Largest share of the time since the monitor was made that measuring may take.
+    seed : int
+    always : tuple of str
+        Measurements that are taken at every call, whatever they cost: what chooses a model must not depend on the
+        machine's speed. Of "free_energies", "reconstruction", "log_z", "mixing", "pseudo".
+    clock : callable
+        Seconds.
+    warning : str
+        A plain sentence when chains take fewer steps than they need; empty otherwise.
+    spent : float
+        Seconds spent on measuring.
+    """
+
+    train: Floats
+    validation: Floats | None = None
+    n_steps: int = 1
+    share: float = SHARE
+    seed: int = 0
+    always: tuple[str, ...] = ()
+    clock: Callable[[], float] = time.perf_counter
+    warning: str = ""
+    spent: float = 0.0
+    _began: float = 0.0
+    _calls: int = 0
+    _costs: dict[str, float] = field(default_factory=dict)
+    _due: list[str] = field(default_factory=list)
+    _log_z: Bridged | None = None
+
+    def __post_init__(self) -> None:
+        self._began = self.clock()
+
+    def __call__(self, rbm: RBM, state: Learning) -> dict[str, float]:
+        """Measure what fits into the share of the time, what has waited longest first.
+
+        Parameters
+        ----------
+        rbm : RBM
+        state : State
+        """
+        self._calls += 1
+        found, parts = {}, dict(self._parts(rbm, state.v))
+        order = [name for name in self._due if name in parts] + [name for name in parts if name not in self._due]
+        for name in order:
+            if name in self.always or self._affordable(name):
+                began = self.clock()
+                found |= parts[name]()
+                self._costs[name] = self.clock() - began
+                self.spent += self._costs[name]
+                order = [other for other in order if other != name] + [name]
+        self._due = order
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _affordable(self, name: str) -> bool:
+        """Whether a measurement, at SAFETY times its last cost, stays within the share; a first one is tried."""
+        elapsed = self.clock() - self._began
+        expected = SAFETY * self._costs.get(name, self.share * elapsed / 8)
+        return self.spent + expected <= self.share * elapsed
+
+    def _parts(self, rbm: RBM, chains: Floats) -> Iterator[tuple[str, Callable[[], dict[str, float | None]]]]:
+        some = self._some(self.train, ROWS)
+        held_out = None if self.validation is None else self._some(self.validation, ROWS)
+        fantasies = chains[:ROWS] if len(chains) else None
+        yield "free_energies", lambda: _prefixed(free_energies(rbm, some, held_out, fantasies, self._calls).to_dict())
+        yield "reconstruction", lambda: {"reconstruction_error": reconstruction_error(rbm, some)}
+        if fantasies is not None and not isinstance(rbm.visible, Multinomial):
+            yield "log_z", lambda: self._follow(rbm, chains, some, held_out)
+            yield "mixing", lambda: self._mixing(rbm, chains[:TRACED])
+        if isinstance(rbm.visible, Bernoulli | Spin | Softmax):
+            rows = some if held_out is None else held_out
+            yield "pseudo", lambda: {"pseudo_log_likelihood": float(pseudo_log_likelihood(rbm, rows[:FEW]).mean())}
+
+    def _some(self, v: Floats, n: int) -> Floats:
+        """The same rows at every call, so that changes are the model's."""
+        return v[np.linspace(0, len(v) - 1, min(n, len(v))).astype(int)]
+
+    def _follow(self, rbm: RBM, chains: Floats, train: Floats, held_out: Floats | None) -> dict[str, float | None]:
+        """Log Z, carried on from the last call, and the log-likelihoods that follow from it."""
+        if self._log_z is None:
+            self._log_z = online.begin(rbm, chains, train.mean(axis=0), self.seed)
+        else:
+            self._log_z = online.advance(self._log_z, rbm, chains)
+        log_z = self._log_z.log_z
+        out: dict[str, float | None] = {
+            "log_z": log_z,
+            "log_z_error": self._log_z.error,
+            "log_z_overlap": self._log_z.overlap,
+        }
+        for name, rows in (("train", train), ("validation", held_out)):
+            if rows is not None:
+                energy = float(np.mean(rbms.free_energy(rbm, rows), dtype=np.float64))
+                out[f"log_likelihood_{name}"] = -energy - log_z
+        return out
+
+    def _mixing(self, rbm: RBM, chains: Floats) -> dict[str, float | None]:
+        """Autocorrelation time of the free energy along a few chains that go on from where learning's stand."""
+        key, trace = int(key_of(self.seed, self._calls)), np.empty((TRACE, len(chains)))
+        state = gibbs.init(rbm, rng=key, v=chains)
+        for k in range(TRACE):
+            state, _ = gibbs.step(rbm, state, int(key_of(key, k)))
+            trace[k] = rbms.free_energy(rbm, state.v)
+        found = mixing(trace)
+        self.warning = advice(found, self.n_steps)
+        return {"autocorrelation_time": found.time, "r_hat": found.r_hat}
+
+
+def _prefixed(numbers: dict[str, float | None]) -> dict[str, float | None]:
+    return {f"free_energy_{name}": value for name, value in numbers.items()}

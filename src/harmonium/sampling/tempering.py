@@ -1,0 +1,223 @@
+"""Parallel tempering of restricted machines: replicas at several inverse temperatures that exchange their states.
+
+Every chain owns one replica a temperature. A step moves each replica by block Gibbs at its own temperature, then offers
+exchanges to neighbours, even pairs and odd pairs in turn. The replicas of a chain together keep the law
+
+    prod_k exp(-beta_k E(v_k, h_k)) / Z(beta_k)
+
+where E is the joint energy: the chains follow the tempered joint law, so an exchange is accepted with probability
+min(1, exp((beta_i - beta_j) (E_i - E_j))) of joint energies. A free energy in its place is wrong.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from harmonium.errors import SettingError
+from harmonium.models import rbm as rbms
+from harmonium.models.rbm import RBM
+from harmonium.randomness import Seed, key_from, key_of, uniforms
+from harmonium.sampling import gibbs
+from harmonium.units.layer import Floats
+
+LOWEST_BETA = 0.1  # of the ladder that is taken when none is given
+N_BETAS = 10
+SMALLEST_REJECTION = 1e-3  # a pair that never rejects still keeps some distance
+
+
+class State(NamedTuple):
+    """Replicas between two steps.
+
+    Parameters
+    ----------
+    betas : float64 array, (n_betas,)
+        Falling from 1.
+    v : floats, (n_chains, n_betas, n_visible)
+    h : floats, (n_chains, n_betas, n_hidden)
+    chain : int64 array, (n_chains,)
+    odd : bool
+        Whether the next exchanges are those of the odd pairs.
+    """
+
+    betas: npt.NDArray[np.float64]
+    v: Floats
+    h: Floats
+    chain: npt.NDArray[np.int64]
+    odd: bool = False
+
+
+class Info(NamedTuple):
+    """What a step saw.
+
+    Parameters
+    ----------
+    v, x_h : floats, (n_chains, width)
+        Visible states at beta = 1 after the exchanges, and the hidden fields given them.
+    energy : floats, (n_chains, n_betas)
+        Of the replicas before the exchanges, what no temperature changes left out.
+    accepted : bool array, (n_chains, n_betas - 1)
+        Exchanges made between replicas k and k + 1.
+    offered : bool array, (n_betas - 1,)
+    """
+
+    v: Floats
+    x_h: Floats
+    energy: Floats
+    accepted: npt.NDArray[np.bool_]
+    offered: npt.NDArray[np.bool_]
+
+
+def ladder(n_betas: int = N_BETAS, lowest: float = LOWEST_BETA) -> npt.NDArray[np.float64]:
+    """Inverse temperatures in even steps from 1 down; a first guess, to be adapted to measured rates.
+
+    Parameters
+    ----------
+    n_betas : int
+        At least 2.
+    lowest : float
+        From 0 up to, not including, 1.
+    """
+    if n_betas < 2 or not 0 <= lowest < 1:
+        raise SettingError(f"a ladder needs at least 2 betas from 1 to below it; got {n_betas} down to {lowest}")
+    return np.linspace(1, lowest, n_betas)
+
+
+def init(
+    rbm: RBM, n_chains: int, rng: Seed = None, betas: npt.ArrayLike | None = None, v: Floats | None = None
+) -> State:
+    """Begin chains, all replicas of a chain at the same state.
+
+    Parameters
+    ----------
+    rbm : RBM
+    n_chains : int
+    rng : seed
+    betas : floats, (n_betas,), optional
+        Falling from 1; `ladder()` when None.
+    v : floats, (n_chains, n_visible), optional
+        Where to begin; draws from the visible biases when None.
+
+    Raises
+    ------
+    SettingError
+        The betas do not fall from 1, or reach 0 with a layer that has no law there.
+    """
+    ladder_betas = ladder() if betas is None else np.asarray(betas, np.float64)
+    unbounded = not (rbm.visible.bounded and rbm.hidden.bounded)
+    low = ladder_betas[-1] if len(ladder_betas) else -1
+    if len(ladder_betas) < 2 or ladder_betas[0] != 1 or (np.diff(ladder_betas) >= 0).any() or low < 0:
+        raise SettingError(f"betas: they must fall from 1 to 0 or above; got {ladder_betas}")
+    if unbounded and low == 0:
+        raise SettingError("betas: real-valued units have no law at beta = 0; end above it")
+    start = gibbs.init(rbm, n_chains, rng, v=v)
+    v, h = (np.repeat(a[:, None], len(ladder_betas), axis=1) for a in start[:2])
+    return State(ladder_betas, v, h, start.chain)
+
+
+def step(rbm: RBM, state: State, rng: Seed, n_steps: int = 1) -> tuple[State, Info]:
+    """Move every replica by block Gibbs, then exchange neighbours.
+
+    Parameters
+    ----------
+    rbm : RBM
+    state : State
+    rng : seed
+    n_steps : int
+        Gibbs steps before the exchanges.
+
+    Returns
+    -------
+    state : State
+    info : Info
+    """
+    key, (n, k) = int(key_from(rng)), state.v.shape[:2]
+    numbers = (state.chain[:, None] * k + np.arange(k)).ravel()  # each replica draws its own numbers
+    rows = gibbs.State(state.v.reshape(n * k, -1), state.h.reshape(n * k, -1), numbers)
+    beta = np.tile(state.betas, n)[:, None].astype(rbm.W.dtype)
+    moved, _ = gibbs.step(rbm, rows, key_of(key, 0), n_steps, beta)
+    E = rbms.energy(rbm, moved.v, moved.h) + rbm.visible.log_count(moved.v) + rbm.hidden.log_count(moved.h)
+    E = E.reshape(n, k).astype(np.float64)
+    offered = np.arange(k - 1) % 2 == state.odd
+    u = uniforms(key_of(key, 1), state.chain[:, None], np.arange(k - 1))
+    log_ratio = np.diff(state.betas) * np.diff(E, axis=1)
+    accepted = offered & (u < np.exp(np.minimum(log_ratio, 0)))
+    place = _exchanged(accepted)[:, :, None]
+    v, h = (np.take_along_axis(a.reshape(n, k, -1), place, axis=1) for a in (moved.v, moved.h))
+    info = Info(v[:, 0], rbms.hidden_field(rbm, v[:, 0]), E, accepted, offered)
+    return State(state.betas, v, h, state.chain, not state.odd), info
+
+
+def _exchanged(accepted: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Which replica's state each place takes over, (n_chains, n_betas)."""
+    place = np.tile(np.arange(accepted.shape[1] + 1), (len(accepted), 1))
+    chain, k = np.nonzero(accepted)
+    place[chain, k], place[chain, k + 1] = k + 1, k
+    return place
+
+
+def adapt(
+    rbm: RBM, state: State, rng: Seed, n_steps: int = 200, n_rounds: int = 3
+) -> tuple[State, npt.NDArray[np.float64]]:
+    """Move the betas until all neighbours exchange about equally often, then leave them.
+
+    Parameters
+    ----------
+    rbm : RBM
+    state : State
+    rng : seed
+    n_steps : int
+        Steps a round over which rates are measured.
+    n_rounds : int
+
+    Returns
+    -------
+    state : State
+        With the new betas; what was drawn while they moved is not a sample of anything.
+    rates : float64 array, (n_betas - 1,)
+        Share of offered exchanges accepted, measured with the new betas.
+    """
+    key, rates = int(key_from(rng)), np.zeros(len(state.betas) - 1)
+    for k in range(n_rounds + 1):
+        state, rates = swap_rates(rbm, state, key_of(key, k), n_steps)
+        if k < n_rounds:
+            state = state._replace(betas=respaced(state.betas, rates))
+    return state, rates
+
+
+def swap_rates(rbm: RBM, state: State, rng: Seed, n_steps: int) -> tuple[State, npt.NDArray[np.float64]]:
+    """Run some steps and measure how often neighbours exchange their states.
+
+    Parameters
+    ----------
+    rbm : RBM
+    state : State
+    rng : seed
+    n_steps : int
+    """
+    key = int(key_from(rng))
+    accepted = offered = np.zeros(len(state.betas) - 1)
+    for t in range(n_steps):
+        state, info = step(rbm, state, key_of(key, t))
+        accepted, offered = accepted + info.accepted.mean(axis=0), offered + info.offered
+    return state, accepted / np.maximum(offered, 1)
+
+
+def respaced(betas: npt.NDArray[np.float64], rates: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Betas between the same ends at which every pair should reject equally often.
+
+    Parameters
+    ----------
+    betas : float64 array, (n_betas,)
+    rates : float64 array, (n_betas - 1,)
+        Exchange rates measured with them.
+
+    Notes
+    -----
+    The sum of rejection rates up to beta, the communication barrier, hardly depends on where the others stand; it is
+    cut into equal parts (Syed, Bouchard-Cote, Deligiannidis & Doucet 2022).
+    """
+    barrier = np.concatenate(([0], np.cumsum(np.maximum(1 - rates, SMALLEST_REJECTION))))
+    return np.interp(np.linspace(0, barrier[-1], len(betas)), barrier, betas)

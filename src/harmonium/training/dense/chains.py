@@ -1,0 +1,185 @@
+"""Fantasies: the visible states of the negative phase, by the chains of each method."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from harmonium.models import rbm as rbms
+from harmonium.randomness import key_of
+from harmonium.sampling import gibbs, tempering
+from harmonium.training.dense import workspace as ws
+from harmonium.training.dense.settings import DenseLearning
+from harmonium.training.dense.state import State, nearest
+from harmonium.training.dense.workspace import Workspace
+from harmonium.units.layer import Floats
+
+Cases = Floats | sparse.csr_array
+FIRST_STRETCH = 10  # steps of the full chain before it is first asked whether it has converged
+AGREE = 1.0  # standard errors that the mean free energies of its two halves may differ by
+
+
+class Fantasies(NamedTuple):
+    """What the chains left in the first rows of `Workspace.V`.
+
+    Parameters
+    ----------
+    n : int
+        Rows.
+    n_steps : int
+        Sampler steps taken.
+    x : float32 array, (n, n_hidden), or None
+        Hidden fields given them, bias included, where they are known already.
+    carried : float32 array, (n, n_hidden), or None
+        Where hidden states are to be drawn, from which the next update goes on.
+    """
+
+    n: int
+    n_steps: int
+    x: Floats | None = None
+    carried: Floats | None = None
+
+
+def fantasies(
+    state: State, X: Cases, rows: npt.NDArray[np.int64], learning: DenseLearning, work: Workspace
+) -> Fantasies:
+    """Move the chains of the method and leave their visible states in the first rows of `work.V`.
+
+    Parameters
+    ----------
+    state : State
+    X : float32 array or csr_array, (n_cases, n_visible)
+    rows : int64 array, (batch,)
+    learning : DenseLearning
+    work : Workspace
+    """
+    if learning.method == "pcd":
+        return _persistent(state, learning, work)
+    if learning.method == "fast-pcd":
+        return _fast(state, learning, work)
+    if learning.method == "tempered-pcd":
+        return _tempered(state, learning, work)
+    v = densely(X, rows)
+    return _from_data(state, v, rows, learning, work) if learning.method == "cd" else _full(state, v, learning, work)
+
+
+def densely(X: Cases, rows: npt.NDArray[np.int64]) -> Floats:
+    """Some rows of the cases as a dense array, (batch, n_visible).
+
+    Parameters
+    ----------
+    X : float32 array or csr_array, (n_cases, n_visible)
+    rows : int64 array, (batch,)
+    """
+    return X[rows].toarray() if sparse.issparse(X) else X[rows]  # type: ignore[union-attr]
+
+
+def size(X: Cases) -> tuple[int, int]:
+    """Cases and columns of dense or sparse cases.
+
+    Parameters
+    ----------
+    X : float32 array or csr_array, (n_cases, n_visible)
+    """
+    n_cases, n_visible = X.shape  # type: ignore[misc]
+    return n_cases, n_visible
+
+
+def _persistent(state: State, learning: DenseLearning, work: Workspace) -> Fantasies:
+    """From the hidden states of the last update; the last step's are drawn with the means, for the next one."""
+    n = len(state.h)
+    chain, total = np.arange(n), state.visible.total(state.v)
+    for t in range(learning.n_steps):
+        _visible(state, state.h, state.arrays["W"], state.arrays["b"], work, chain, t, total)
+        if t < learning.n_steps - 1:
+            np.matmul(work.V[:n], state.arrays["W"], out=work.X[:n])
+            bias = hidden_bias(state, total)
+            ws.means_and_draws(state.hidden, work.X[:n], bias, state.key(2, t), chain, None, state.h)
+    return Fantasies(n, learning.n_steps, None, state.h)
+
+
+def _from_data(
+    state: State, v: Floats, rows: npt.NDArray[np.int64], learning: DenseLearning, work: Workspace
+) -> Fantasies:
+    """CD-k: every case's chain begins at the case."""
+    n, total, h = len(v), state.visible.total(v), np.empty((len(v), state.hidden.width), np.float32)
+    np.copyto(work.V[:n], v)
+    for t in range(learning.n_steps):
+        np.matmul(work.V[:n], state.arrays["W"], out=work.X[:n])
+        ws.means_and_draws(state.hidden, work.X[:n], hidden_bias(state, total), state.key(2, t), rows, None, h)
+        _visible(state, h, state.arrays["W"], state.arrays["b"], work, rows, t, total)
+    return Fantasies(n, learning.n_steps)
+
+
+def _fast(state: State, learning: DenseLearning, work: Workspace) -> Fantasies:
+    """Chains move under the sum of regular and fast parameters (Tieleman & Hinton 2009)."""
+    n, chain, total = len(state.v), np.arange(len(state.v)), state.visible.total(state.v)
+    W, b, c = (state.arrays[name] + state.fast[name] for name in ("W", "b", "c"))
+    bias = c if total is None else np.multiply.outer(total, c)
+    np.copyto(work.V[:n], state.v)
+    for t in range(learning.n_steps):
+        np.matmul(work.V[:n], W, out=work.X[:n])
+        ws.means_and_draws(state.hidden, work.X[:n], bias, state.key(2, t), chain, None, state.h)
+        _visible(state, state.h, W, b, work, chain, t, total)
+    np.copyto(state.v, work.V[:n])
+    return Fantasies(n, learning.n_steps)
+
+
+def _tempered(state: State, learning: DenseLearning, work: Workspace) -> Fantasies:
+    """Fantasies are the replicas at beta = 1, after the exchanges."""
+    n, odd = len(state.v), bool(state.n_updates % 2)
+    ladder = tempering.State(state.betas, state.replica_v, state.replica_h, np.arange(n), odd)
+    ladder, info = tempering.step(state.view(), ladder, state.key(2), learning.n_steps)
+    state.replica_v, state.replica_h, state.v, state.h = ladder.v, ladder.h, info.v, ladder.h[:, 0]
+    np.copyto(work.V[:n], info.v)
+    return Fantasies(n, learning.n_steps, np.asarray(info.x_h, np.float32))
+
+
+def _full(state: State, v: Floats, learning: DenseLearning, work: Workspace) -> Fantasies:
+    """The full chain: one half begins at data, the other at noise, until their mean free energies agree."""
+    rbm, n, v = state.view(), work.n_chains, nearest(state.visible, v)
+    noise = gibbs.init(rbm, n - n // 2, state.key(3)).v if state.visible.total(v) is None else v
+    first = np.concatenate((v[np.arange(n // 2) % len(v)], noise[np.arange(n - n // 2) % len(noise)]))
+    chains, done, stretch = gibbs.init(rbm, rng=state.key(4), v=first), 0, FIRST_STRETCH
+    info = gibbs.Info(first, first)
+    while done < learning.longest_chain:
+        stretch = min(stretch, learning.longest_chain - done)
+        chains, info = gibbs.step(rbm, chains, key_of(int(state.key(5)), done), stretch)
+        done, stretch = done + stretch, 2 * stretch
+        if _agree(rbms.free_energy(rbm, chains.v), n // 2):
+            break
+    np.copyto(work.V[:n], chains.v)
+    return Fantasies(n, done, np.asarray(info.x_h, np.float32))
+
+
+def _agree(F: Floats, half: int) -> bool:
+    """Whether chains from data and chains from noise have come to the same mean free energy."""
+    if half < 2:
+        return False
+    a, b = F[:half].astype(np.float64), F[half:].astype(np.float64)
+    error = np.sqrt(a.var() / len(a) + b.var() / len(b))
+    return bool(abs(a.mean() - b.mean()) <= AGREE * error + 1e-12)
+
+
+def _visible(
+    state: State, h: Floats, W: Floats, b: Floats, work: Workspace, chain: npt.NDArray[np.int64], t: int,
+    total: Floats | None,
+) -> None:  # fmt: skip
+    n = len(h)
+    np.matmul(h, W.T, out=work.Y[:n])
+    ws.means_and_draws(state.visible, work.Y[:n], b, state.key(1, t), chain, None, work.V[:n], 1.0, total)
+
+
+def hidden_bias(state: State, total: Floats | None) -> Floats:
+    """Hidden biases of rows: c, or n(v) c where rows have totals.
+
+    Parameters
+    ----------
+    state : State
+    total : floats, (n,), or None
+    """
+    c = state.arrays["c"]
+    return c if total is None else np.multiply.outer(np.asarray(total, np.float32), c)

@@ -1,0 +1,261 @@
+"""The loop of dense learning: an iterator of events over epochs; however it ends, the best model so far is kept."""
+
+from __future__ import annotations
+
+import os
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from harmonium import storage
+from harmonium.errors import DivergenceError, ModelFileError, SettingError
+from harmonium.events import Began, DenseEpochEnded, Ended, Event, Saved
+from harmonium.models import rbm as rbms
+from harmonium.models.rbm import RBM
+from harmonium.training.dense import few
+from harmonium.training.dense import state as states
+from harmonium.training.dense.chains import Cases, densely, size
+from harmonium.training.dense.settings import CHAINS, DenseLearning
+from harmonium.training.dense.state import State
+from harmonium.training.dense.update import Outcome, update
+from harmonium.training.dense.workspace import Workspace
+
+CHECKPOINT = "dense-checkpoint"
+MACHINE = "rbm"
+LARGEST_WEIGHT = 1e3  # a field of this size has saturated every unit it reaches: learning has diverged
+SAVE_EVERY = 20.0  # seconds between checkpoints
+Monitor = Callable[[RBM, State], Mapping[str, float]]
+
+
+def train(
+    state: State,
+    X: Cases,
+    learning: DenseLearning,
+    *,
+    monitor: Monitor | None = None,
+    score: str | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+) -> Iterator[Event]:
+    """Learn until the epochs are used up, the score stops rising, or something ends it.
+
+    Parameters
+    ----------
+    state : State
+        Changed in place; `state.best` holds the best model so far.
+    X : float32 array or csr_array, (n_cases, n_visible)
+    learning : DenseLearning
+    monitor : callable, optional
+        From the model and the state to what is to be reported, once an epoch.
+    score : str, optional
+        Which of the monitor's numbers chooses the best epoch, higher being better; without it the last one is best.
+    checkpoint : path, optional
+        Written every 20 seconds and at the end.
+
+    Yields
+    ------
+    Event
+        `Began`, one `DenseEpochEnded` an epoch, `Saved`, `Ended`.
+    """
+    yield Began(MACHINE, "final", size(X)[0], int(np.prod(size(X))), learning.n_epochs, state.epoch)
+    work, reason, advice, saved = workspace(state, X, learning), "finished", "", time.monotonic()
+    states.begin_chains(state, learning, densely(X, _first_cases(X, learning)))
+    try:
+        while state.epoch < learning.n_epochs and reason == "finished":
+            began = time.perf_counter()
+            try:
+                outcome = run_epoch(state, X, learning, work)
+            except DivergenceError as error:
+                reason, advice = "diverged", f"{error}; {_advice(learning)}"
+                break
+            seconds = time.perf_counter() - began
+            rbm, advice = _good_model(state, learning)
+            if rbm is None:
+                reason = "diverged"
+                break
+            monitored = dict(monitor(rbm, state)) if monitor else {}
+            value = monitored.get(score) if score else None
+            if value is not None and not np.isfinite(value):
+                reason, advice = "diverged", _advice(learning)
+                break
+            _remember(state, rbm, value)
+            if score and learning.patience and state.epoch - state.best_epoch >= learning.patience:
+                reason = "early stopping"
+            yield DenseEpochEnded(
+                MACHINE, state.epoch, learning.n_epochs, seconds, size(X)[0] / seconds,
+                learning.rate_at((state.epoch - 1) / learning.n_epochs), outcome.n_steps, outcome.objective,
+                monitored, value, state.best_epoch,
+            )  # fmt: skip
+            if checkpoint is not None and time.monotonic() - saved > SAVE_EVERY:
+                saved = time.monotonic()
+                yield save(checkpoint, state, learning, X)
+    except KeyboardInterrupt:
+        reason = "interrupted"
+    if checkpoint is not None and reason in ("finished", "early stopping"):
+        yield save(checkpoint, state, learning, X)
+    yield Ended(MACHINE, "final", reason, state.epoch, state.best_epoch, advice)
+
+
+def workspace(state: State, X: Cases, learning: DenseLearning) -> Workspace:
+    """Buffers for learning from these cases.
+
+    Parameters
+    ----------
+    state : State
+    X : float32 array or csr_array, (n_cases, n_visible)
+    learning : DenseLearning
+    """
+    batch = min(learning.batch_size, size(X)[0])
+    if learning.method not in CHAINS:
+        return Workspace(0, 0, 0, 0)
+    return Workspace(state.visible.width, state.hidden.width, n_chains(X, learning), batch)
+
+
+def n_chains(X: Cases, learning: DenseLearning) -> int:
+    """Chains of the negative phase: as many as asked for, or as there are cases in a mini-batch.
+
+    Parameters
+    ----------
+    X : float32 array or csr_array, (n_cases, n_visible)
+    learning : DenseLearning
+    """
+    batch = min(learning.batch_size, size(X)[0])
+    return batch if learning.method == "cd" else learning.n_chains or batch
+
+
+def run_epoch(state: State, X: Cases, learning: DenseLearning, work: Workspace) -> Outcome:
+    """One pass over the data, in place.
+
+    Parameters
+    ----------
+    state : State
+    X : float32 array or csr_array, (n_cases, n_visible)
+    learning : DenseLearning
+    work : Workspace
+
+    Returns
+    -------
+    Outcome
+        Averaged over the updates.
+    """
+    order = state.rng.permutation(size(X)[0])
+    if few.applies(state, X, learning):
+        few.run(state, X, order, learning, work)  # type: ignore[arg-type]
+        np.copyto(state.v, work.V[: len(state.v)])
+        state.epoch += 1
+        return Outcome(learning.n_steps, None)
+    width = learning.batch_size
+    batches = [order[k : k + width] for k in range(0, len(order), width)]
+    outcomes = []
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # divergence is looked for after the epoch
+        for k, rows in enumerate(batches):
+            rate = learning.rate_at((state.epoch + k / len(batches)) / learning.n_epochs)
+            outcomes.append(update(state, X, rows, learning, work, rate))
+    if learning.method == "pcd" and len(state.v):
+        np.copyto(state.v, work.V[: len(state.v)])
+    state.epoch += 1
+    values = [o.objective for o in outcomes if o.objective is not None]
+    mean_steps = float(np.mean([o.n_steps for o in outcomes]))
+    return Outcome(mean_steps, float(np.mean(values)) if values else None)
+
+
+def _first_cases(X: Cases, learning: DenseLearning) -> np.ndarray:
+    """Cases that persistent chains begin at, spread over the data."""
+    n = n_chains(X, learning)
+    return np.arange(n) * size(X)[0] // n if n <= size(X)[0] else np.arange(n) % size(X)[0]
+
+
+def _good_model(state: State, learning: DenseLearning) -> tuple[RBM | None, str]:
+    """The model after an epoch, or None with advice where learning has diverged."""
+    largest = max(float(np.abs(a).max(initial=0)) for a in state.arrays.values())
+    if not largest < LARGEST_WEIGHT:  # NaN too
+        return None, _advice(learning)
+    try:
+        rbm = state.rbm()
+    except SettingError as error:  # two unbounded layers have left the region where there is a joint law
+        return None, f"{error}; {_advice(learning)}"
+    for name, a in rbms.arrays(rbm).items():
+        state.arrays[name][...] = a  # the idle directions of softmax units do not drift
+    return rbm, ""
+
+
+def _remember(state: State, rbm: RBM, score: float | None) -> None:
+    value = float(state.epoch) if score is None else score
+    if value > state.best_score:
+        state.best, state.best_score, state.best_epoch = rbm, value, state.epoch
+
+
+def _advice(learning: DenseLearning) -> str:
+    return (
+        f"learning_rate {learning.learning_rate:g} with {learning.optimizer} is too high for these data: "
+        f"try {learning.learning_rate / 10:g}"
+    )
+
+
+def save(path: str | os.PathLike[str], state: State, learning: DenseLearning, X: Cases) -> Saved:
+    """Write a checkpoint from which `resume` goes on bit for bit.
+
+    Parameters
+    ----------
+    path : path
+    state : State
+    learning : DenseLearning
+    X : float32 array or csr_array, (n_cases, n_visible)
+    """
+    header, arrays = states.to_parts(state)
+    storage.write(path, CHECKPOINT, {"state": header, "ask": _ask(learning, X)}, arrays)
+    return Saved(os.fspath(path), MACHINE, "final", state.epoch)
+
+
+def resume(path: str | os.PathLike[str], learning: DenseLearning, X: Cases) -> State:
+    """Return the state of a checkpoint of the same learning from the same cases.
+
+    Parameters
+    ----------
+    path : path
+    learning : DenseLearning
+    X : float32 array or csr_array, (n_cases, n_visible)
+
+    Raises
+    ------
+    ModelFileError
+        The checkpoint is of other cases or settings.
+    """
+    header, arrays = storage.read(path, CHECKPOINT)
+    mine = _ask(learning, X)
+    differs = sorted(name for name in mine if header["ask"].get(name) != mine[name])
+    if differs:
+        raise ModelFileError(f"{path}: is a checkpoint of other learning; these differ: {', '.join(differs)}")
+    return states.from_parts(header["state"], arrays)
+
+
+def _ask(learning: DenseLearning, X: Cases) -> dict[str, Any]:
+    """What a checkpoint must agree on."""
+    data = X.data if isinstance(X, sparse.csr_array) else np.ascontiguousarray(X)
+    where = X.indices if isinstance(X, sparse.csr_array) else np.empty(0, np.int32)
+    return {
+        **vars(learning),
+        "cases": [*size(X), zlib.crc32(np.asarray(data).tobytes()), zlib.crc32(where.tobytes())],
+    }
+
+
+def finished(state: State, reason: str, advice: str) -> RBM:
+    """Return the best model of a run that ended.
+
+    Parameters
+    ----------
+    state : State
+    reason, advice : str
+        Of the `Ended` event.
+
+    Raises
+    ------
+    DivergenceError
+        No epoch ended well.
+    """
+    if state.best is None:
+        raise DivergenceError(f"learning {reason} before any epoch ended well: {advice or 'there is no model yet'}")
+    return state.best

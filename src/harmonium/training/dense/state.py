@@ -1,0 +1,239 @@
+"""What dense learning carries from one update to the next: parameters, moments, offsets, chains, the generator."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from harmonium.errors import DivergenceError, SettingError
+from harmonium.kernels.constants import ADAGRAD
+from harmonium.models import rbm as rbms
+from harmonium.models.rbm import RBM
+from harmonium.randomness import as_generator, key_of
+from harmonium.sampling import gibbs, tempering
+from harmonium.training.dense.settings import DenseLearning
+from harmonium.training.settings import OPTIMIZERS
+from harmonium.training.state import ADAGRAD_START
+from harmonium.units import Joined, Layer, layer_from
+from harmonium.units.layer import Floats
+
+f32 = np.float32
+
+
+@final
+@dataclass
+class State:
+    """Learning in progress; mutable, never seen outside the training room.
+
+    Parameters
+    ----------
+    visible, hidden : Layer
+        With what is learnt of them, as `arrays` has it.
+    arrays, first, second : dict of float32 arrays
+        Parameters, and the optimiser's moments, by the names of `models.rbm.arrays`.
+    mu, lam : float32 arrays, (n_visible,), (n_hidden,)
+        Offsets of centring.
+    rng : Generator
+        Orders the cases of an epoch.
+    seed : int
+        Key of the counter-based numbers.
+    epoch, n_updates : int
+    v, h : float32 arrays, (n_chains, width)
+        Persistent chains; empty where the method has none.
+    betas : float64 array, (n_betas,)
+        Ladder of "tempered-pcd".
+    replica_v, replica_h : float32 arrays, (n_chains, n_betas, width)
+        Its replicas; the first ones are the chains.
+    fast : dict of float32 arrays
+        Fast weights.
+    best : RBM or None
+    best_score : float
+    best_epoch : int
+    """
+
+    visible: Layer
+    hidden: Layer
+    arrays: dict[str, Floats]
+    first: dict[str, Floats]
+    second: dict[str, Floats]
+    mu: Floats
+    lam: Floats
+    rng: np.random.Generator
+    seed: int
+    epoch: int = 0
+    n_updates: int = 0
+    v: Floats = field(default_factory=lambda: np.empty((0, 0), f32))
+    h: Floats = field(default_factory=lambda: np.empty((0, 0), f32))
+    betas: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    replica_v: Floats = field(default_factory=lambda: np.empty((0, 0, 0), f32))
+    replica_h: Floats = field(default_factory=lambda: np.empty((0, 0, 0), f32))
+    fast: dict[str, Floats] = field(default_factory=dict)
+    best: RBM | None = None
+    best_score: float = -np.inf
+    best_epoch: int = 0
+
+    def view(self) -> RBM:
+        """Return the parameters as they are, without a copy; valid until the next update."""
+        return _assembled(self.visible, self.hidden, self.arrays)
+
+    def rbm(self) -> RBM:
+        """Return a copy of the parameters as a model, its gauge fixed."""
+        return rbms.fixed_gauge(_assembled(self.visible, self.hidden, {k: a.copy() for k, a in self.arrays.items()}))
+
+    def refresh(self) -> None:
+        """Put what is learnt of the layers into them, after an update.
+
+        Raises
+        ------
+        DivergenceError
+            A variance is no number any more, or the two layers have no joint law.
+        """
+        own = [name for name in self.arrays if "." in name]
+        if not own:
+            return
+        if not all(np.isfinite(self.arrays[name]).all() for name in own):
+            raise DivergenceError("a variance has become infinite or 0")
+        try:
+            rbm = self.view()
+        except SettingError as error:
+            raise DivergenceError(str(error)) from error
+        self.visible, self.hidden = rbm.visible, rbm.hidden
+
+    def key(self, *parts: int) -> np.uint64:
+        """Key of one draw of this update.
+
+        Parameters
+        ----------
+        *parts : int
+        """
+        return key_of(self.seed, self.n_updates, *parts)
+
+
+def _assembled(visible: Layer, hidden: Layer, arrays: dict[str, Floats]) -> RBM:
+    def layer(name: str, old: Layer) -> Layer:
+        return old.with_parameters({inner: arrays[f"{name}.{inner}"] for inner in old.parameters})
+
+    return RBM(arrays["W"], arrays["b"], arrays["c"], layer("visible", visible), layer("hidden", hidden))
+
+
+def start(rbm: RBM, learning: DenseLearning, seed: int, mean: Floats, n_cases: int) -> State:
+    """Return the state before the first update.
+
+    Parameters
+    ----------
+    rbm : RBM
+    learning : DenseLearning
+    seed : int
+        Of the order of the cases and of everything drawn.
+    mean : floats, (n_visible,)
+        Of the data: where centring begins.
+    n_cases : int
+    """
+    arrays = {name: np.array(a, f32, order="C") for name, a in rbms.arrays(rbm).items()}
+    begin = ADAGRAD_START if OPTIMIZERS[learning.optimizer] == ADAGRAD else 0.0
+    mu = np.asarray(mean, f32)
+    state = State(
+        rbm.visible, rbm.hidden, arrays,
+        {name: np.zeros_like(a) for name, a in arrays.items()},
+        {name: np.full_like(a, begin) for name, a in arrays.items()},
+        mu, rbm.hidden.mean(rbms.hidden_field(rbm, mu[None].astype(rbm.W.dtype)))[0].astype(f32),
+        as_generator(seed), seed,
+    )  # fmt: skip
+    if rbm.visible.kind == "multinomial":  # hidden fields scale with the row: units cannot be centred at one value
+        state.mu, state.lam = np.zeros_like(state.mu), np.zeros_like(state.lam)
+    return state
+
+
+def begin_chains(state: State, learning: DenseLearning, v: Floats) -> None:
+    """Start persistent chains at some cases, where the method has them and there are none yet.
+
+    Parameters
+    ----------
+    state : State
+    learning : DenseLearning
+    v : float32 array, (n_chains, n_visible)
+    """
+    if len(state.v) or learning.method not in ("pcd", "fast-pcd", "tempered-pcd"):
+        return
+    rbm, key, v = state.view(), key_of(state.seed, 2**32), nearest(state.visible, v)
+    chains = gibbs.init(rbm, rng=key, v=v)
+    if learning.method == "tempered-pcd":
+        ladder = tempering.init(rbm, len(v), key, tempering.ladder(learning.n_betas, learning.lowest_beta), v)
+        state.betas, state.replica_v, state.replica_h = ladder[:3]
+    state.v, state.h = np.array(chains.v, f32), np.array(chains.h, f32)
+    if learning.method == "fast-pcd":
+        state.fast = {name: np.zeros_like(state.arrays[name]) for name in ("W", "b", "c")}
+
+
+def nearest(layer: Layer, v: Floats) -> Floats:
+    """States to begin chains at: cases themselves, or 0 and 1 where they are probabilities.
+
+    Parameters
+    ----------
+    layer : Layer
+    v : float32 array, (n, width)
+    """
+    if isinstance(layer, Joined):
+        return np.concatenate([nearest(part, piece) for part, piece in layer.pieces(v)], axis=-1)
+    return np.rint(v) if layer.kind == "bernoulli" else v
+
+
+_GROUPS = ("arrays", "first", "second", "fast")
+_SINGLE = ("mu", "lam", "v", "h", "betas", "replica_v", "replica_h")
+_NUMBERS = ("seed", "epoch", "n_updates", "best_epoch")
+
+
+def to_parts(state: State) -> tuple[dict[str, Any], dict[str, npt.NDArray]]:
+    """Return a state as plain values and arrays, exactly.
+
+    Parameters
+    ----------
+    state : State
+    """
+    header = {name: getattr(state, name) for name in _NUMBERS}
+    header |= {
+        "visible": state.visible.settings(),
+        "hidden": state.hidden.settings(),
+        "best_score": None if np.isinf(state.best_score) else state.best_score,
+        "rng": json.dumps(state.rng.bit_generator.state),
+    }
+    parts = {f"{group}.{name}": a for group in _GROUPS for name, a in getattr(state, group).items()}
+    parts |= {name: getattr(state, name) for name in _SINGLE}
+    if state.best is not None:
+        parts |= {f"best.{name}": a for name, a in rbms.arrays(state.best).items()}
+    return header, parts
+
+
+def from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray]) -> State:
+    """Return the state that `to_parts` took apart.
+
+    Parameters
+    ----------
+    header : dict
+    arrays : dict of arrays
+    """
+    groups: dict[str, dict[str, npt.NDArray]] = {group: {} for group in (*_GROUPS, "best")}
+    for name, a in arrays.items():
+        group, _, inner = name.partition(".")
+        if inner:
+            groups[group][inner] = a.copy()
+    rng = np.random.default_rng()
+    rng.bit_generator.state = json.loads(header["rng"])
+    visible, hidden = (layer_from(header[name]) for name in ("visible", "hidden"))
+    best = groups.pop("best")
+    state = State(
+        visible=visible,
+        hidden=hidden,
+        **groups,
+        **{name: arrays[name].copy() for name in _SINGLE},
+        **{name: header[name] for name in _NUMBERS},
+        rng=rng,
+        best=_assembled(visible, hidden, best) if best else None,
+        best_score=-np.inf if header["best_score"] is None else header["best_score"],
+    )
+    state.refresh()
+    return state

@@ -1,0 +1,143 @@
+"""One update of dense learning: the gradient by the method, then one step of the optimiser on every array."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from harmonium.kernels import backend
+from harmonium.kernels.constants import ADAM
+from harmonium.kernels.reference_dense import Rule
+from harmonium.training.dense import direct, phases
+from harmonium.training.dense.chains import Cases, densely
+from harmonium.training.dense.settings import CHAINS, DenseLearning
+from harmonium.training.dense.state import State
+from harmonium.training.dense.workspace import Workspace
+from harmonium.training.settings import OPTIMIZERS
+from harmonium.training.state import EPS
+from harmonium.units.layer import Floats
+
+f32 = np.float32
+
+
+class Outcome(NamedTuple):
+    """What an update reports.
+
+    Parameters
+    ----------
+    n_steps : float
+        Sampler steps.
+    objective : float or None
+        What a method without chains climbs.
+    """
+
+    n_steps: float
+    objective: float | None
+
+
+def update(
+    state: State, X: Cases, rows: npt.NDArray[np.int64], learning: DenseLearning, work: Workspace, rate: float
+) -> Outcome:
+    """Learn from one mini-batch, in place.
+
+    Parameters
+    ----------
+    state : State
+    X : float32 array or csr_array, (n_cases, n_visible)
+    rows : int64 array, (batch,)
+    learning : DenseLearning
+    work : Workspace
+    rate : float
+        Learning rate at this moment.
+    """
+    state.n_updates += 1
+    if learning.method in CHAINS:
+        found = phases.slopes(state, X, rows, learning, work)
+        _sparsely(found.rest, found.hidden_mean, learning)
+        _weights_step(state, found, learning, work, rate)
+        _steps(state, found.rest, learning, rate)
+        if state.fast:
+            _fast_step(state, found, learning)
+        outcome = Outcome(found.n_steps, None)
+    else:
+        outcome = _direct_update(state, densely(X, rows), rows, learning, rate)
+    if learning.max_norm:
+        _limit(state.arrays["W"], learning.max_norm)
+    state.refresh()
+    return outcome
+
+
+def _direct_update(
+    state: State, v: Floats, rows: npt.NDArray[np.int64], learning: DenseLearning, rate: float
+) -> Outcome:
+    rbm, value = state.view(), None
+    if learning.method == "exact":
+        slope = direct.exact_slope(rbm, v)
+        if learning.centring and state.visible.total(v) is None:
+            h_mean = rbm.hidden.mean(v @ rbm.W + rbm.c).mean(axis=0)
+            phases.move_offsets(state, learning, v.mean(axis=0), h_mean)
+            slope = phases.centred(state, slope)
+    elif learning.method == "multi-prediction":
+        value, slope = direct.multi_prediction(rbm, v, state.key(1), rows, learning.keep)
+    else:
+        value, slope = OBJECTIVES[learning.method](rbm, v)
+    slope = {name: np.asarray(g, f32) for name, g in slope.items()}
+    _sparsely(slope, rbm.hidden.mean(v @ rbm.W + rbm.c).mean(axis=0) if learning.sparsity_cost else None, learning)
+    _steps(state, slope, learning, rate)
+    return Outcome(0, value)
+
+
+OBJECTIVES = {
+    "pseudo-likelihood": direct.pseudo_likelihood,
+    "ratio-matching": direct.ratio_matching,
+    "score-matching": direct.score_matching,
+}
+
+
+def _sparsely(slope: dict[str, Floats], hidden_mean: Floats | None, learning: DenseLearning) -> None:
+    if learning.sparsity_cost and hidden_mean is not None:
+        slope["c"] = slope["c"] + f32(learning.sparsity_cost) * (f32(learning.sparsity_target) - hidden_mean)
+
+
+def _rule(state: State, learning: DenseLearning, rate: float, decay: float) -> Rule:
+    t, code = state.n_updates, OPTIMIZERS[learning.optimizer]
+    corrections = (1 / (1 - learning.momentum**t), 1 / (1 - learning.beta2**t)) if code == ADAM else (1.0, 1.0)
+    numbers = (rate, decay, learning.momentum, learning.beta2, *corrections, EPS[learning.optimizer])
+    return Rule(code, *(f32(number) for number in numbers))
+
+
+def _weights_step(state: State, found: phases.Slopes, learning: DenseLearning, work: Workspace, rate: float) -> None:
+    W = state.arrays["W"]
+    np.matmul(found.V.T, found.M, out=work.G)
+    if found.extra is not None:
+        work.G += found.extra
+    moments = state.first["W"], state.second["W"]
+    backend().ascend(W, work.G, *moments, _rule(state, learning, rate, learning.weight_decay))
+    if state.fast:
+        _fast_weights(state.fast["W"], work.G, learning)
+
+
+def _steps(state: State, slope: dict[str, Floats], learning: DenseLearning, rate: float) -> None:
+    for name, g in slope.items():
+        decay = learning.weight_decay if name == "W" else 0.0
+        g = np.ascontiguousarray(g, f32)
+        moments = state.first[name], state.second[name]
+        backend().ascend(state.arrays[name], g, *moments, _rule(state, learning, rate, decay))
+
+
+def _fast_step(state: State, found: phases.Slopes, learning: DenseLearning) -> None:
+    for name in ("b", "c"):
+        _fast_weights(state.fast[name], found.rest[name], learning)
+
+
+def _fast_weights(fast: Floats, g: Floats, learning: DenseLearning) -> None:
+    fast *= f32(learning.fast_decay)
+    fast += f32(learning.fast_rate) * g
+
+
+def _limit(W: Floats, longest: float) -> None:
+    """Shorten the weights of hidden units that are longer than allowed, in place."""
+    norm = np.linalg.norm(W, axis=0)
+    W *= np.minimum(1, f32(longest) / np.maximum(norm, np.finfo(f32).tiny))
