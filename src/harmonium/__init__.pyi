@@ -27,6 +27,7 @@ from .estimators.rating_rbm import RatingRBM
 from .estimators.rbm import RBM
 from .evaluation.ratings import evaluate
 from .recommending.choice_recommender import ChoiceRecommender
+from .recommending.joint import JointRecommender
 from .recommending.recommender import Recommender
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "ClassificationRBM",
     "HarmoniumError",
     "Interactions",
+    "JointRecommender",
     "MultinomialRBM",
     "RatingRBM",
     "Ratings",

@@ -7,13 +7,32 @@ Sums of rows, Gram matrices, ranked lists, fantasies and steps.
 
 import numpy as np
 
-from harmonium.kernels.cpu_rows import add_rows, exp, sigmoid, uniform
+from harmonium.kernels.cpu_math import exp, sigmoid, uniform
 from harmonium.kernels.jit import compiled, inlined, prefetch
 
 f32 = np.float32
 _FINE = 2.0**-24  # of a second uniform, which reaches the items that 24 bits leave out
 _HIDDEN = 1 << 31  # counters of a case's hidden units begin here, those of its entries' moves at 0
 _SWEEP = 1 << 16  # counters between two sweeps of hidden units
+
+
+@inlined
+def add_rows(out, plane, rows, scale, n):
+    """out += sum over t < n of scale[t] * plane[rows[t]], four rows at a time."""
+    t = 0
+    while t + 4 <= n:
+        a, p = scale[t], plane[rows[t]]
+        b, q = scale[t + 1], plane[rows[t + 1]]
+        c, r = scale[t + 2], plane[rows[t + 2]]
+        d, s = scale[t + 3], plane[rows[t + 3]]
+        for j in range(out.shape[0]):
+            out[j] += (a * p[j] + b * q[j]) + (c * r[j] + d * s[j])
+        t += 4
+    while t < n:
+        a, p = scale[t], plane[rows[t]]
+        for j in range(out.shape[0]):
+            out[j] += a * p[j]
+        t += 1
 
 
 @compiled

@@ -38,6 +38,16 @@ def write(path: str | os.PathLike[str], parts: Parts) -> None:
     ModelFileError
         The folder cannot be written to.
     """
+    storage.write(path, KIND, *packed(parts))
+
+
+def packed(parts: Parts) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and arrays of a recommender's parts.
+
+    Parameters
+    ----------
+    parts : Parts
+    """
     model_header, model_arrays = rating_file.to_parts(parts.model)
     header = {
         "library": __version__,
@@ -50,7 +60,7 @@ def write(path: str | os.PathLike[str], parts: Parts) -> None:
     arrays = storage.prefixed("model.", model_arrays) | storage.prefixed("items.", parts.items.to_arrays())
     if parts.titles is not None:
         arrays |= storage.prefixed("titles.", parts.titles.to_arrays())
-    storage.write(path, KIND, header, arrays)
+    return header, arrays
 
 
 def read(path: str | os.PathLike[str]) -> Parts:
@@ -67,11 +77,22 @@ def read(path: str | os.PathLike[str]) -> Parts:
     """
     header, arrays = storage.read(path, KIND)
     try:
-        items = Vocabulary.from_arrays(storage.under("items.", arrays))
-        titles = Titles.from_arrays(storage.under("titles.", arrays), items) if header["has_titles"] else None
-        model = rating_file.from_parts(header["model"], storage.under("model.", arrays))
-        names = header["scale"]["names"]
-        scale = Scale(**header["scale"] | {"names": names and tuple(names)})
-        return Parts(model, items, scale, titles, header["like"], header.get("record"))
+        return unpacked(header, arrays)
     except (HarmoniumError, KeyError, TypeError) as error:
         raise ModelFileError(f"{path}: is incomplete or damaged ({error})") from error
+
+
+def unpacked(header: dict[str, Any], arrays: dict[str, Any]) -> Parts:
+    """Return the parts that `packed` took apart.
+
+    Parameters
+    ----------
+    header : dict
+    arrays : dict of arrays
+    """
+    items = Vocabulary.from_arrays(storage.under("items.", arrays))
+    titles = Titles.from_arrays(storage.under("titles.", arrays), items) if header["has_titles"] else None
+    model = rating_file.from_parts(header["model"], storage.under("model.", arrays))
+    names = header["scale"]["names"]
+    scale = Scale(**header["scale"] | {"names": names and tuple(names)})
+    return Parts(model, items, scale, titles, header["like"], header.get("record"))
