@@ -40,6 +40,8 @@ class MultinomialRBM(ChoiceModel):
         Of Adam (multi-prediction) or Adagrad; None takes .002 or .05.
     schedule : {"constant", "linear", "cosine"}
     weight_decay : float
+    length_power : float
+        A history of multi-prediction counts by its length to one less this power: 0 counts choices alike, 1 people.
     n_gibbs, n_moves : int
         Of CD: sweeps, and Metropolis-Hastings moves of each choice in a sweep.
     patience : int
@@ -73,6 +75,7 @@ class MultinomialRBM(ChoiceModel):
         learning_rate: float | None = None,
         schedule: str = "constant",
         weight_decay: float = 0.0,
+        length_power: float = 0.0,
         n_gibbs: int = 1,
         n_moves: int = 4,
         patience: int = 0,
@@ -81,7 +84,8 @@ class MultinomialRBM(ChoiceModel):
     ):
         self.n_hidden, self.method, self.keep, self.hidden_dropout = n_hidden, method, keep, hidden_dropout
         self.n_epochs, self.batch_size, self.learning_rate = n_epochs, batch_size, learning_rate
-        self.schedule, self.weight_decay, self.n_gibbs, self.n_moves = schedule, weight_decay, n_gibbs, n_moves
+        self.schedule, self.weight_decay, self.length_power = schedule, weight_decay, length_power
+        self.n_gibbs, self.n_moves = n_gibbs, n_moves
         self.patience, self.n_machines, self.random_state = patience, n_machines, random_state
         self.machines_: tuple[MultinomialMachine, ...] | None = None
 
@@ -137,7 +141,7 @@ class SemiRestricted(ChoiceModel):
     n_epochs, batch_size : int
     learning_rate : float or None
     schedule : {"constant", "linear", "cosine"}
-    weight_decay : float
+    weight_decay, length_power : float
         As for `MultinomialRBM`, by multi-prediction.
     scale : float
         Of the lateral field, at first; it is learned.
@@ -174,6 +178,7 @@ class SemiRestricted(ChoiceModel):
         learning_rate: float | None = None,
         schedule: str = "constant",
         weight_decay: float = 0.0,
+        length_power: float = 0.0,
         scale: float = 3.0,
         joint_epochs: int = 0,
         coupling_rate: float = 1e-4,
@@ -187,7 +192,8 @@ class SemiRestricted(ChoiceModel):
         self.shape, self.n_neighbours = shape, n_neighbours
         self.n_hidden, self.keep, self.hidden_dropout = n_hidden, keep, hidden_dropout
         self.n_epochs, self.batch_size, self.learning_rate = n_epochs, batch_size, learning_rate
-        self.schedule, self.weight_decay, self.scale = schedule, weight_decay, scale
+        self.schedule, self.weight_decay, self.length_power = schedule, weight_decay, length_power
+        self.scale = scale
         self.joint_epochs, self.coupling_rate = joint_epochs, coupling_rate
         self.patience, self.n_machines, self.random_state = patience, n_machines, random_state
         self.max_memory_gb = max_memory_gb

@@ -53,6 +53,8 @@ class ChoiceLearning:
         "constant", or "linear" or "cosine" down to 0 over `n_epochs`.
     weight_decay : float
         L2 penalty of the weights; of CD for every step that touches an item.
+    length_power : float
+        A history of multi-prediction counts by its length to one less this power: 0 counts choices alike, 1 people.
     n_gibbs, n_moves : int
         Sweeps of CD, and Metropolis-Hastings moves of each choice in a sweep of "cd".
     patience : int
@@ -71,6 +73,7 @@ class ChoiceLearning:
     learning_rate: float | None = None
     schedule: str = "constant"
     weight_decay: float = 0.0
+    length_power: float = 0.0
     n_gibbs: int = 1
     n_moves: int = 4
     patience: int = 0
@@ -81,6 +84,7 @@ class ChoiceLearning:
         check_choice("schedule", self.schedule, SCHEDULES)
         check_number("keep", self.keep, 0.01, 1.0)
         check_share("hidden_dropout", self.hidden_dropout, 0.0, 1.0)
+        check_number("length_power", self.length_power, -1.0, 2.0)
         check_number("weight_decay", self.weight_decay, 0.0, 10.0)
         if self.learning_rate is not None:
             check_number("learning_rate", self.learning_rate, 1e-9, 10.0)
@@ -287,7 +291,7 @@ def multi_prediction_step(
     The field is b + W h + scale L(kept), h = sigmoid(c + kept W) with hidden units dropped out. Three dense products
     of batch x n_items x n_hidden; what touches the data is sparse.
     """
-    machine, n = state.machine, len(x[0]) - 1
+    machine = state.machine
     kept = thinned(x, rng.random(len(x[1])) < learning.keep)
     h = bernoulli.mean(kernels.sum_rows(kept, machine.W) + machine.c).astype(np.float32)
     on = rng.random(h.shape, dtype=np.float32) >= learning.hidden_dropout
@@ -299,7 +303,7 @@ def multi_prediction_step(
     if across is not None:
         Z += state.scale * across
     loss = float(kernels.residual(Z, x).sum())
-    Z *= np.float32(1 / n)
+    Z *= _shares(x, learning.length_power)[:, None]
     to_hidden: Floats = (Z @ machine.W) * on * h * (1 - h)
     backwards = kernels.transposed(kept, len(machine.b))
     of_W = Z.T @ dropped
@@ -317,6 +321,12 @@ def multi_prediction_step(
     if across is not None:
         state.adam("scale", state.scale, np.array([np.vdot(Z, across)], np.float32), rate)
     return loss
+
+
+def _shares(x: Sparse, length_power: float) -> Floats:
+    """What each row's gradient is multiplied by: 1 / batch where all histories are equally long."""
+    total = np.add.reduceat(x[2], x[0][:-1]) if len(x[1]) else np.ones(len(x[0]) - 1)
+    return ((total / total.mean()) ** -length_power / len(total)).astype(np.float32)
 
 
 def thinned(x: Sparse, kept: npt.NDArray[np.bool_]) -> Sparse:
