@@ -45,7 +45,7 @@ def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a helper that kernels take into their own loops.
 
     It may make views but no arrays: it counts no references. Counting is an atomic instruction on memory that all
-    threads share, which in a loop over entries took as long as the arithmetic.
+    threads share, and in a loop over entries it took as long as the second pass's arithmetic.
     """
     options: Any = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy", "_nrt": False}
     return numba.njit(**options)(function)
