@@ -237,6 +237,7 @@ def test_every_screen_can_be_linked_to(browser: Browser, address: str):
 def test_a_service_that_stops_is_said_in_words(browser: Browser, address: str):
     with watched(browser, address, viewport=WIDE, reduced_motion="reduce") as seen:
         seen.open(RATED)
+        expect(seen.page.get_by_role("button", name="Love and laughter")).to_be_visible()
         seen.page.context.unroute_all()
         seen.page.context.route("**/api/**", lambda route: route.abort())
         seen.page.get_by_role("button", name="Love and laughter").click()
