@@ -60,8 +60,11 @@ def _draw(x, i, first, indptr, indices, data, b, beta, low, high, key, chain, S,
     for t in range(start, stop):
         row = S[indices[t]]
         w = data[t]
-        for k in range(n):
-            x[k] += w * row[first + k]
+        if n == 1:  # no loop to vectorise
+            x[0] += w * row[first]
+        else:
+            for k in range(n):
+                x[k] += w * row[first + k]
     own = S[i]
     for k in range(n):
         c = first + k
