@@ -16,6 +16,7 @@ SUMMARIES = {
     "similar": "List the items most like an item.",
     "units": "Show what the hidden units stand for.",
     "energy": "Weigh a history: its free energy, and the hidden units it turns on.",
+    "lab": "Draw pictures of machines at work: filters, fantasies, energy landscapes, chains, ladders.",
     "doctor": "Say what this installation consists of and runs on.",
 }
 
