@@ -104,10 +104,10 @@ MNIST_16 = pcd(16, 30, 0.5)
 MNIST_500 = replace(pcd(500, 60, 0.25, batch=500, chains=500), n_betas=15_000)
 DENSITY = {
     "nltcs": pcd(100, 100, 1.0, 1e-4),
-    "plants": pcd(100, 100, 0.3, 3e-4, k=3),
+    "plants": pcd(100, 100, 1.0, 3e-4, k=3),
     "baudio": pcd(200, 60, 0.4, 3e-4),
     "bnetflix": pcd(200, 60, 0.4, 3e-4),
-    "accidents": pcd(100, 200, 1.5, 3e-4),
+    "accidents": pcd(100, 150, 2.0, 1e-4, k=3),
     "dna": Pairs(0.01, 500, 0.001),
 }
 
@@ -143,7 +143,7 @@ def learnt(X: Rows, plan: Plan) -> tuple[RBM, float]:
     start = rbms.initial(Bernoulli(X.shape[1]), Bernoulli(plan.n_hidden), plan.seed, mean)
     learning = state.start(start, plan.learning, plan.seed, mean, len(X))
     for event in loop.train(learning, X, plan.learning):
-        if event.kind == "epoch" and event.epoch % max(1, plan.learning.n_epochs // 5) == 0:
+        if event.kind == "dense_epoch" and event.epoch % max(1, plan.learning.n_epochs // 5) == 0:
             print(f"  epoch {event.epoch} of {event.n_epochs}", file=sys.stderr)
     return learning.rbm(), time.perf_counter() - began
 
