@@ -19,9 +19,8 @@ from _choices import learned, measured, movielens, written
 from _machine import describe, print_json
 from harmonium import GaussianBoltzmann, MultinomialRBM, SemiRestricted
 
-HIDDEN = {
-    "n_hidden": 200, "batch_size": 200, "learning_rate": 0.008, "schedule": "cosine", "n_epochs": 40, "length_power": 0.5,
-}  # fmt: skip
+HIDDEN = {"n_hidden": 200, "batch_size": 200, "n_epochs": 40, "learning_rate": 0.008, "schedule": "cosine"}
+HIDDEN |= {"length_power": 0.5}
 MODELS = {
     "gaussian": lambda: GaussianBoltzmann(ridge=500.0),
     "gaussian_dropout": lambda: GaussianBoltzmann(ridge=200.0, dropout=0.5),
