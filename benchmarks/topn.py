@@ -19,12 +19,13 @@ from _choices import learned, measured, movielens, written
 from _machine import describe, print_json
 from harmonium import GaussianBoltzmann, MultinomialRBM, SemiRestricted
 
-HIDDEN = {"n_hidden": 200, "batch_size": 200, "learning_rate": 0.008, "schedule": "cosine", "n_epochs": 40}
+HIDDEN = {"n_hidden": 200, "batch_size": 200, "n_epochs": 40, "learning_rate": 0.008, "schedule": "cosine"}
+HIDDEN |= {"length_power": 0.5}
 MODELS = {
     "gaussian": lambda: GaussianBoltzmann(ridge=500.0),
     "gaussian_dropout": lambda: GaussianBoltzmann(ridge=200.0, dropout=0.5),
     "multinomial": lambda: MultinomialRBM(n_machines=2, **HIDDEN | {"n_hidden": 400, "n_epochs": 50}),
-    "semi_restricted": lambda: SemiRestricted(ridge=200.0, dropout=0.5, n_machines=5, **HIDDEN),
+    "semi_restricted": lambda: SemiRestricted(ridge=200.0, dropout=0.5, n_machines=3, **HIDDEN),
 }
 METRIC = "ndcg@100"
 PEERS = ("als", "bpr", "ease", "recvae")

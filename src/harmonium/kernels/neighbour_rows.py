@@ -7,7 +7,7 @@ from harmonium.kernels.jit import compiled, inlined
 f32 = np.float32
 
 
-@inlined
+@compiled
 def _strongest(strength, touched, n_touched, n_best, chosen):
     """The touched items of largest strength, in no order; returns how many."""
     if n_touched <= n_best:
@@ -30,7 +30,7 @@ def _strongest(strength, touched, n_touched, n_best, chosen):
     return n
 
 
-@inlined
+@compiled
 def _local_gram(chosen, n, of_indptr, of_user, of_weight, start_of, filled, users, G):
     """G[a, b] = x_a . x_b of the chosen items, the lower triangle; `start_of` and `filled` are 0 before and after."""
     n_users = 0
