@@ -19,6 +19,7 @@ from .errors import HarmoniumError
 from .estimators.bernoulli_rbm import BernoulliRBM
 from .estimators.boltzmann_machine import BoltzmannMachine
 from .estimators.classification_rbm import ClassificationRBM
+from .estimators.deep_belief import DeepBeliefNetwork
 from .estimators.rating_rbm import RatingRBM
 from .estimators.rbm import RBM
 from .evaluation.ratings import evaluate
@@ -29,6 +30,7 @@ __all__ = [
     "BernoulliRBM",
     "BoltzmannMachine",
     "ClassificationRBM",
+    "DeepBeliefNetwork",
     "HarmoniumError",
     "RatingRBM",
     "Ratings",
