@@ -20,6 +20,7 @@ from .estimators.bernoulli_rbm import BernoulliRBM
 from .estimators.boltzmann_machine import BoltzmannMachine
 from .estimators.classification_rbm import ClassificationRBM
 from .estimators.deep_belief import DeepBeliefNetwork
+from .estimators.deep_boltzmann import DeepBoltzmannMachine
 from .estimators.rating_rbm import RatingRBM
 from .estimators.rbm import RBM
 from .evaluation.ratings import evaluate
@@ -31,6 +32,7 @@ __all__ = [
     "BoltzmannMachine",
     "ClassificationRBM",
     "DeepBeliefNetwork",
+    "DeepBoltzmannMachine",
     "HarmoniumError",
     "RatingRBM",
     "Ratings",
