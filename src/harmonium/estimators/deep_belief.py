@@ -122,7 +122,8 @@ class DeepBeliefNetwork(DenseEstimator):
             As `RBM.fit`.
         """
         sizes, seed, rows, kind = self._sizes(), seed_of(self.random_state), X, self.visible
-        how: dict[str, Any] = {name: value for name, value in self.get_params().items() if name not in ("n_hidden", "visible")}
+        how: dict[str, Any] = self.get_params()
+        del how["n_hidden"], how["visible"]
         machines: list[Model] = []
         history: list[Event] = []
         for k, size in enumerate(sizes):
