@@ -1,5 +1,7 @@
 """Deep belief networks: likelihood and bound by enumeration, draws against the exact law, the estimator's surface."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -94,3 +96,11 @@ def test_what_does_not_fit_is_refused():
         DeepBeliefNetwork((3,), n_epochs=1).fit(X).transform(X[:, :3])
     with pytest.raises(SettingError, match="no free energy"):
         fitted(NETWORK).free_energy(X)
+
+
+def test_scikit_learns_own_checks_pass_for_real_valued_rows():
+    checks = pytest.importorskip("sklearn.utils.estimator_checks")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = checks.check_estimator(DeepBeliefNetwork((4, 3), visible="gaussian", n_epochs=2), on_fail=None)
+    assert [(f["check_name"], str(f["exception"])) for f in found if f["status"] == "failed"] == []
