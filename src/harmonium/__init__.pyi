@@ -21,6 +21,8 @@ from .errors import HarmoniumError
 from .estimators.bernoulli_rbm import BernoulliRBM
 from .estimators.boltzmann_machine import BoltzmannMachine
 from .estimators.classification_rbm import ClassificationRBM
+from .estimators.deep_belief import DeepBeliefNetwork
+from .estimators.deep_boltzmann import DeepBoltzmannMachine
 from .estimators.gaussian_boltzmann import GaussianBoltzmann
 from .estimators.multinomial_rbm import MultinomialRBM, SemiRestricted
 from .estimators.rating_rbm import RatingRBM
@@ -37,6 +39,8 @@ __all__ = [
     "ChoiceRecommender",
     "GaussianBoltzmann",
     "ClassificationRBM",
+    "DeepBeliefNetwork",
+    "DeepBoltzmannMachine",
     "HarmoniumError",
     "Interactions",
     "JointRecommender",

@@ -5,7 +5,18 @@ import pytest
 
 from harmonium.errors import DataError, SettingError
 from harmonium.testing.layers import LayerSuite
-from harmonium.units import Bernoulli, Gaussian, Joined, Multinomial, Rectified, Softmax, Spin, layer_of, rectified
+from harmonium.units import (
+    Bernoulli,
+    Binomial,
+    Gaussian,
+    Joined,
+    Multinomial,
+    Rectified,
+    Softmax,
+    Spin,
+    layer_of,
+    rectified,
+)
 
 
 class TestBernoulli(LayerSuite):
@@ -34,6 +45,10 @@ class TestMultinomial(LayerSuite):
     layer = Multinomial(3, n_draws=4)
 
 
+class TestBinomial(LayerSuite):
+    layer = Binomial(2, 3)
+
+
 class TestJoined(LayerSuite):
     layer = Joined([Bernoulli(2), Softmax(1, 3), Spin(1)])
 
@@ -51,6 +66,14 @@ def test_joined_layers_name_the_column_within_the_part_and_refuse_multinomial_on
         layer.check(v)
     with pytest.raises(SettingError, match="not bernoulli, multinomial"):
         Joined([Bernoulli(2), Multinomial(3)])
+
+
+def test_binomial_units_of_one_trial_are_binary_ones():
+    x, one = np.random.default_rng(0).normal(0, 2, (50, 4)), Binomial(4, 1)
+    u = one.noise(np.uint64(3), np.arange(50))
+    for name in ("log_partition", "mean"):
+        np.testing.assert_allclose(getattr(one, name)(x), getattr(Bernoulli(4), name)(x))
+    np.testing.assert_array_equal(one.sample(x, u), 1 - Bernoulli(4).sample(-x, u))
 
 
 def test_a_rectified_unit_is_exact_far_into_both_tails():

@@ -9,6 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from harmonium.errors import SettingError
+from harmonium.units.binomial import Binomial
 from harmonium.units.continuous import Gaussian, Rectified
 from harmonium.units.discrete import Bernoulli, Multinomial, Softmax, Spin
 from harmonium.units.joined import Joined
@@ -19,8 +20,8 @@ KINDS: dict[str, type[Layer]] = {
 }
 
 __all__ = [
-    "KINDS", "Bernoulli", "Gaussian", "Joined", "Layer", "Multinomial", "Rectified", "Softmax", "Spin", "layer_from",
-    "layer_of",
+    "KINDS", "Bernoulli", "Binomial", "Gaussian", "Joined", "Layer", "Multinomial", "Rectified", "Softmax", "Spin",
+    "layer_from", "layer_of",
 ]  # fmt: skip
 
 
@@ -64,6 +65,8 @@ def layer_from(settings: Mapping[str, Any], parameters: Mapping[str, npt.NDArray
     parameters : mapping of arrays, optional
     """
     sizes = {name: value for name, value in settings.items() if name != "kind"}
-    joined = settings["kind"] == Joined.kind
-    layer = Joined([layer_from(part) for part in sizes["parts"]]) if joined else KINDS[settings["kind"]](**sizes)
+    if settings["kind"] == Joined.kind:
+        layer: Layer = Joined([layer_from(part) for part in sizes["parts"]])
+    else:
+        layer = {**KINDS, Binomial.kind: Binomial}[settings["kind"]](**sizes)
     return layer.with_parameters(parameters) if parameters else layer

@@ -179,7 +179,7 @@ def nearest(layer: Layer, v: Floats) -> Floats:
     """
     if isinstance(layer, Joined):
         return np.concatenate([nearest(part, piece) for part, piece in layer.pieces(v)], axis=-1)
-    return np.rint(v) if layer.kind == "bernoulli" else v
+    return np.rint(v) if layer.kind in ("bernoulli", "binomial") else v
 
 
 _GROUPS = ("arrays", "first", "second", "fast")

@@ -1,0 +1,296 @@
+"""The deep belief network as an estimator: restricted machines learnt one on top of the other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from harmonium import storage
+from harmonium.errors import ModelFileError, SettingError
+from harmonium.estimators import cases
+from harmonium.estimators.dense import DenseEstimator, seed_of
+from harmonium.estimators.rbm import RBM
+from harmonium.events import Event
+from harmonium.likelihood import log_partition
+from harmonium.models import deep_belief
+from harmonium.models import rbm as rbms
+from harmonium.models.deep_belief import DeepBelief
+from harmonium.models.rbm import RBM as Model
+from harmonium.randomness import Seed, key_from, key_of
+from harmonium.sampling import gibbs
+from harmonium.training.dense.settings import DenseLearning
+from harmonium.units import Layer, layer_from
+from harmonium.units.layer import Floats
+
+FILE_KIND = "DeepBeliefNetwork"
+
+
+@final
+class DeepBeliefNetwork(DenseEstimator):
+    """Restricted machines, each learnt from what the one below makes of the data.
+
+    Parameters
+    ----------
+    n_hidden : sequence of int
+        Units of each hidden layer, from the bottom up.
+    visible : str or Layer
+        Kind of the data's layer, as for `RBM`; the hidden layers are Bernoulli.
+    method : str
+        This and the settings from here to `weight_decay` are `DenseLearning`'s, the same for all layers.
+    n_steps, n_chains, n_epochs, batch_size : int
+    optimizer : str
+    learning_rate : float
+    schedule : str
+    momentum, weight_decay : float
+    random_state : int, Generator or None
+
+    Attributes
+    ----------
+    model_ : harmonium.models.deep_belief.DeepBelief
+    history_ : list of Event
+        Of all layers, one after the other.
+    n_features_in_ : int
+
+    Notes
+    -----
+    Hinton, Osindero & Teh, Neural Computation 18 (2006), without the fine-tuning by wake and sleep.
+
+    Examples
+    --------
+    >>> X = np.repeat([[0, 0, 1], [1, 1, 0]], 50, axis=0)
+    >>> network = DeepBeliefNetwork((4, 3), n_epochs=5).fit(X)
+    >>> network.transform(X).shape
+    (100, 3)
+    """
+
+    def __init__(
+        self,
+        n_hidden: Sequence[int] = (256, 256),
+        *,
+        visible: str | Layer = "bernoulli",
+        method: str = DenseLearning.method,
+        n_steps: int = DenseLearning.n_steps,
+        n_chains: int = DenseLearning.n_chains,
+        n_epochs: int = DenseLearning.n_epochs,
+        batch_size: int = DenseLearning.batch_size,
+        optimizer: str = DenseLearning.optimizer,
+        learning_rate: float = DenseLearning.learning_rate,
+        schedule: str = DenseLearning.schedule,
+        momentum: float = DenseLearning.momentum,
+        weight_decay: float = DenseLearning.weight_decay,
+        random_state: Any = 0,
+    ):
+        self.n_hidden = n_hidden
+        self.visible = visible
+        self.method = method
+        self.n_steps = n_steps
+        self.n_chains = n_chains
+        self.n_epochs = n_epochs
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.random_state = random_state
+
+    def fit(
+        self, X: Any, y: Any = None, *, watch: Callable[[Event], Any] | Iterable[Callable[[Event], Any]] = ()
+    ) -> DeepBeliefNetwork:
+        """Learn the layers one after the other, from the bottom up.
+
+        Parameters
+        ----------
+        X : array-like, SciPy sparse or frame, (n_cases, n_visible)
+        y : None
+            Part of scikit-learn's contract.
+        watch : callable or callables
+            Called with every event.
+
+        Returns
+        -------
+        DeepBeliefNetwork
+            Itself.
+
+        Raises
+        ------
+        DataError, SettingError, DivergenceError
+            As `RBM.fit`.
+        """
+        sizes, seed, rows, kind = self._sizes(), seed_of(self.random_state), X, self.visible
+        how: dict[str, Any] = self.get_params()
+        del how["n_hidden"], how["visible"]
+        machines: list[Model] = []
+        history: list[Event] = []
+        for k, size in enumerate(sizes):
+            layer = RBM(size, visible=kind, **{**how, "random_state": seed + k}).fit(rows, watch=watch)
+            machines.append(layer.fitted_model)
+            history += layer.history_
+            rows, kind = layer.transform(rows), layer.fitted_model.hidden
+        self._begin(cases.read(X))
+        self.model_, self.history_ = DeepBelief(tuple(machines)), history
+        return self
+
+    def transform(self, X: Any) -> Floats:
+        """Means of the top layer's units going up from rows: (n_cases, n_hidden[-1]).
+
+        Parameters
+        ----------
+        X : array-like, SciPy sparse or frame, (n_cases, n_visible)
+        """
+        return deep_belief.hidden_means(self.network, self._rows(X))[-1]
+
+    def sample(self, n: int = 1, *, n_steps: int = 1_000, rng: Seed = None) -> Floats:
+        """Draw rows: chains in the top machine, then one draw a layer on the way down: (n, n_visible).
+
+        Parameters
+        ----------
+        n : int
+        n_steps : int
+        rng : seed
+        """
+        network, key = self.network, int(key_from(rng))
+        chains = gibbs.step(network.top, gibbs.init(network.top, n, key_of(key, 0)), key_of(key, 1), n_steps)[0]
+        v = chains.v
+        for k, rbm in enumerate(reversed(network.machines[:-1])):
+            v = gibbs.draw(rbm.visible, rbms.visible_field(rbm, v), key_of(key, 2, k), chains.chain)
+        return v
+
+    def score_samples(self, X: Any) -> Floats:
+        """Exact log-likelihood of rows under a small network, in nats: (n_cases,).
+
+        Parameters
+        ----------
+        X : array-like, (n_cases, n_visible)
+
+        Raises
+        ------
+        SettingError
+            A hidden layer has too many states to list; `bound` estimates from below.
+        """
+        return deep_belief.log_likelihood(self.network, _dense(self._rows(X)))
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Mean exact log-likelihood of rows, in nats.
+
+        Parameters
+        ----------
+        X : array-like, (n_cases, n_visible)
+        y : None
+            Part of scikit-learn's contract.
+        """
+        return float(self.score_samples(X).mean())
+
+    def bound(self, X: Any, *, log_z: float | None = None, n_draws: int = 20, rng: Seed = 0) -> npt.NDArray[np.float64]:
+        """Estimate a lower bound of the log-likelihood of rows, in nats: (n_cases,).
+
+        Parameters
+        ----------
+        X : array-like, (n_cases, n_visible)
+        log_z : float, optional
+            Of the top machine, where it is too large for the exact sum that is taken otherwise.
+        n_draws : int
+            Over which the bound is averaged.
+        rng : seed
+        """
+        network, key = self.network, int(key_from(rng))
+        v = _dense(self._rows(X)).astype(np.float64)
+        log_z = log_partition(network.top) if log_z is None else log_z
+        out = np.zeros(len(v))
+        for t in range(n_draws):
+            hidden, below = [], v
+            for k, rbm in enumerate(network.machines[:-1]):
+                below = gibbs.draw(rbm.hidden, rbms.hidden_field(rbm, below), key_of(key, t, k), np.arange(len(v)))
+                hidden.append(below)
+            out += deep_belief.bound(network, v, hidden, log_z)
+        return out / n_draws
+
+    @property
+    def network(self) -> DeepBelief:
+        """The fitted record; NotFittedError before `fit`."""
+        return self._fitted("model_")
+
+    def free_energy(self, X: Any) -> Floats:
+        """Refuse: a directed network has no free energy of its visible units; `bound` is what comes next to it.
+
+        Parameters
+        ----------
+        X : array-like, (n_cases, n_visible)
+        """
+        raise SettingError("a deep belief network has no free energy of its visible units; see bound and score_samples")
+
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
+        """Names of what `transform` returns.
+
+        Parameters
+        ----------
+        input_features : ignored
+            Part of scikit-learn's contract.
+        """
+        return np.array([f"deepbeliefnetwork{k}" for k in range(self.network.top.n_hidden)], object)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted network to a file, whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+        """
+        network, settings = self.network, self.get_params()
+        settings |= {"n_hidden": self._sizes(), "visible": network.machines[0].visible.settings()}
+        seed = settings["random_state"]
+        settings["random_state"] = int(seed) if isinstance(seed, int | np.integer) else None
+        names = getattr(self, "feature_names_in_", None)
+        header = {"settings": settings, "names": None if names is None else list(names)}
+        arrays: dict[str, npt.NDArray] = {}
+        for k, rbm in enumerate(network.machines):
+            arrays |= storage.prefixed(f"{k}.", rbms.arrays(rbm))
+        storage.write(path, FILE_KIND, header, arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> DeepBeliefNetwork:
+        """Read a network that `save` wrote.
+
+        Parameters
+        ----------
+        path : path
+
+        Raises
+        ------
+        ModelFileError
+            There is no such file, it is damaged, or holds something else.
+        """
+        header, arrays = storage.read(path, FILE_KIND)
+        try:
+            settings, machines = dict(header["settings"]), []
+            settings["visible"] = below = layer_from(settings["visible"])
+            for k, size in enumerate(settings["n_hidden"]):
+                own = storage.under(f"{k}.", arrays)
+                visible = below.with_parameters(storage.under("visible.", own))
+                below = layer_from({"kind": "bernoulli", "n_units": size})
+                machines.append(Model(own["W"], own["b"], own["c"], visible, below))
+            out = cls(**settings)
+            out.model_ = DeepBelief(tuple(machines))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelFileError(f"{path}: is damaged ({error})") from error
+        out.history_, out.n_features_in_ = [], machines[0].n_visible
+        if header["names"] is not None:
+            out.feature_names_in_ = np.array(header["names"], object)
+        return out
+
+    def _sizes(self) -> list[int]:
+        sizes = [self.n_hidden] if isinstance(self.n_hidden, int | np.integer) else list(self.n_hidden)
+        if not sizes or not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
+            raise SettingError(f"n_hidden: {self.n_hidden!r} is not one whole number from 1 on for each hidden layer")
+        return [int(size) for size in sizes]
+
+    def _input_layer(self) -> Layer:
+        return self.network.machines[0].visible
+
+
+def _dense(X: Any) -> Floats:
+    return X if isinstance(X, np.ndarray) else X.toarray()

@@ -1,0 +1,80 @@
+"""Greedy pre-training of deep Boltzmann machines: restricted machines whose outer layers are doubled.
+
+In the deep machine a hidden layer feels the layers on both its sides, in a restricted one only that below. So while the
+layers are learnt one by one, the missing side is made up for by a second copy of the other, with tied weights: a layer
+of binomial units with two trials (Salakhutdinov & Hinton, AISTATS 2009).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import sparse
+
+from harmonium.models import boltzmann
+from harmonium.models import rbm as rbms
+from harmonium.models.boltzmann import Boltzmann
+from harmonium.models.rbm import RBM
+from harmonium.training.dense import loop, state
+from harmonium.training.dense.settings import DenseLearning
+from harmonium.units import Bernoulli, Binomial, Layer
+from harmonium.units.layer import Floats
+
+SPREAD = 0.05  # of the initial weights
+
+
+def stacked(X: Floats, sizes: Sequence[int], learning: DenseLearning, seed: int) -> list[RBM]:
+    """Learn restricted machines from the bottom up, the lower layer of all but the top doubled, the upper of all but
+    the bottom.
+
+    Parameters
+    ----------
+    X : float32 array, (n_cases, n_visible)
+        0, 1 or probabilities.
+    sizes : sequence of int
+        Hidden units of each layer.
+    learning : DenseLearning
+    seed : int
+    """
+    machines: list[RBM] = []
+    rows = np.asarray(X, np.float32)
+    for k, size in enumerate(sizes):
+        doubled_below, doubled_above = k < len(sizes) - 1, k > 0
+        visible, hidden = _layer(rows.shape[1], doubled_below), _layer(size, doubled_above)
+        rbm = _learnt(rows * np.float32(1 + doubled_below), visible, hidden, learning, seed + k)
+        machines.append(rbm)
+        rows = rbms.hidden_mean(rbm, rows * np.float32(1 + doubled_below)) / np.float32(1 + doubled_above)
+    return machines
+
+
+def _layer(n_units: int, doubled: bool) -> Layer:
+    return Binomial(n_units, 2) if doubled else Bernoulli(n_units)
+
+
+def _learnt(rows: Floats, visible: Layer, hidden: Layer, learning: DenseLearning, seed: int) -> RBM:
+    mean = rows.mean(axis=0, dtype=np.float64)
+    begun = rbms.initial(visible, hidden, seed, mean, SPREAD)
+    now, reason, advice = state.start(begun, learning, seed, mean, len(rows)), "ended", ""
+    for event in loop.train(now, rows, learning):
+        reason, advice = getattr(event, "reason", reason), getattr(event, "advice", advice)
+    return loop.finished(now, reason, advice)
+
+
+def assembled(machines: Sequence[RBM]) -> Boltzmann:
+    """Return the deep machine of a stack, its visible units first; a layer's bias is the mean of both machines' own.
+
+    Parameters
+    ----------
+    machines : sequence of RBM
+    """
+    n = len(machines) + 1
+    blocks: list[list[sparse.csr_array | None]] = [[None] * n for _ in range(n)]
+    for k, rbm in enumerate(machines):
+        W = sparse.csr_array(rbm.W.astype(np.float64))
+        blocks[k][k + 1], blocks[k + 1][k] = W, sparse.csr_array(W.T)
+    shared = [(below.c + above.b) / 2 for below, above in itertools.pairwise(machines)]
+    b = np.concatenate([machines[0].b, *shared, machines[-1].c])
+    J = sparse.block_array(blocks, format="csr")
+    return boltzmann.machine(J, b, np.arange(machines[0].n_visible))

@@ -1,0 +1,85 @@
+"""Deep Boltzmann machines: pre-training with doubled layers, joint learning, the estimator's surface and files."""
+
+import numpy as np
+import pytest
+
+from harmonium import DeepBoltzmannMachine
+from harmonium.errors import DataError, ModelFileError, NotFittedError, SettingError
+from harmonium.models import exact
+from harmonium.models import rbm as rbms
+from harmonium.models.rbm import RBM
+from harmonium.testing import made_rbm
+from harmonium.training import pretraining
+from harmonium.training.dense.settings import DenseLearning
+from harmonium.units import Bernoulli, Binomial
+
+X = np.repeat([[0, 0, 1, 1], [1, 1, 0, 0]], 50, axis=0)
+LEARN = {"n_steps": 20, "n_epochs": 150, "learning_rate": 0.02}
+
+
+def test_a_doubled_layer_is_two_copies_with_tied_weights():
+    rbm = made_rbm(Binomial(3, 2), Bernoulli(2))
+    tied = RBM(np.vstack((rbm.W, rbm.W)), np.tile(rbm.b, 2), rbm.c, Bernoulli(6), Bernoulli(2))
+    assert exact.log_partition(rbm) == pytest.approx(exact.log_partition(tied))
+    v = Bernoulli(3).states()
+    np.testing.assert_allclose(rbms.hidden_mean(rbm, 2 * v), rbms.hidden_mean(tied, np.hstack((v, v))))
+
+
+def test_pretraining_doubles_the_outer_layers_and_is_put_together_layer_by_layer():
+    learning = DenseLearning(n_epochs=3)
+    machines = pretraining.stacked(X.astype(np.float32), [4, 3, 2], learning, 0)
+    kinds = [(rbm.visible.kind, rbm.hidden.kind) for rbm in machines]
+    assert kinds == [("binomial", "bernoulli"), ("binomial", "binomial"), ("bernoulli", "binomial")]
+    bm = pretraining.assembled(machines)
+    J = bm.J.toarray()
+    for rbm, start, middle in zip(machines, (0, 4, 8), (4, 8, 11)):
+        np.testing.assert_allclose(J[start:middle, middle : middle + rbm.n_hidden], rbm.W)
+    np.testing.assert_allclose(bm.b[4:8], (machines[0].c + machines[1].b) / 2, rtol=1e-6)
+    assert np.count_nonzero(J) == 2 * (4 * 4 + 4 * 3 + 3 * 2)
+
+
+def test_pretraining_alone_is_a_better_start_than_chance():
+    how = {"n_pretraining_epochs": 100, "pretraining_rate": 0.1, "batch_size": 10, "n_epochs": 1, "learning_rate": 0.0}
+    assert DeepBoltzmannMachine((4, 3), **how).fit(X).score(X) > -1.2  # 2.8 is chance, 0.69 the best possible
+
+
+@pytest.mark.parametrize("n_pretraining_epochs", [0, 30])
+def test_joint_learning_comes_near_the_best_possible(n_pretraining_epochs):
+    machine = DeepBoltzmannMachine((3, 2), n_pretraining_epochs=n_pretraining_epochs, **LEARN).fit(X)
+    assert machine.score(X) > -1.15  # 0.69 is the best possible
+    assert len(machine.history_) == 150
+    drawn = machine.sample(400, n_sweeps=50, rng=1)
+    assert (drawn[:, :2] != drawn[:, 2:]).all(axis=1).mean() > 0.5
+    filled = machine.fill_in(np.repeat([[1, 1, 0, 1]], 200, axis=0), [True, True, False, False], n_sweeps=30, rng=0)
+    assert filled[:, 2:].mean() < 0.3
+    found = machine.bracket(X, rng=0)
+    assert found.lower - 1e-9 <= machine.score(X) <= found.upper + 1e-9
+
+
+def test_hidden_means_tell_the_rows_apart_and_settle_each_other():
+    machine = DeepBoltzmannMachine((3, 2), **LEARN).fit(X)
+    first, second = machine.hidden_means(X)
+    np.testing.assert_array_equal(machine.transform(X), second)
+    J, b = machine.model_.J.toarray(), machine.model_.b
+    np.testing.assert_allclose(second, 1 / (1 + np.exp(-(first @ J[4:7, 7:] + b[7:]))), atol=1e-5)
+    assert np.abs(first[0] - first[-1]).max() > 0.3
+
+
+def test_a_saved_machine_is_read_back(tmp_path):
+    machine = DeepBoltzmannMachine((3, 2), n_epochs=3).fit(X)
+    machine.save(tmp_path / "m.harmonium")
+    again = DeepBoltzmannMachine.load(tmp_path / "m.harmonium")
+    np.testing.assert_array_equal(again.transform(X), machine.transform(X))
+    assert again.score(X) == machine.score(X)
+    (tmp_path / "m.harmonium").write_bytes(b"no")
+    with pytest.raises(ModelFileError, match="not a model file"):
+        DeepBoltzmannMachine.load(tmp_path / "m.harmonium")
+
+
+def test_what_does_not_fit_is_refused():
+    with pytest.raises(SettingError, match="n_hidden: \\(3,\\) is not at least two"):
+        DeepBoltzmannMachine((3,)).fit(X)
+    with pytest.raises(DataError, match="row 0, column 0 is 2"):
+        DeepBoltzmannMachine((3, 2)).fit(X + 2)
+    with pytest.raises(NotFittedError, match="not fitted"):
+        DeepBoltzmannMachine().transform(X)
