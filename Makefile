@@ -55,6 +55,7 @@ bench: .venv/.bench-installed
 	$(BIN)/python benchmarks/throughput.py --data "$(DATA)" --json
 	$(BIN)/python benchmarks/scale.py --like "$(DATA)/ratings.parquet" --json
 	$(BIN)/python benchmarks/serving.py --json
+	$(BIN)/python benchmarks/dense.py --json
 
 clean:
 	rm -rf page/node_modules src/harmonium/serving/static artifacts

@@ -20,6 +20,7 @@ from .data import (
 from .errors import HarmoniumError
 from .estimators.bernoulli_rbm import BernoulliRBM
 from .estimators.boltzmann_machine import BoltzmannMachine
+from .estimators.classification_rbm import ClassificationRBM
 from .estimators.gaussian_boltzmann import GaussianBoltzmann
 from .estimators.multinomial_rbm import MultinomialRBM, SemiRestricted
 from .estimators.rating_rbm import RatingRBM
@@ -35,6 +36,7 @@ __all__ = [
     "BoltzmannMachine",
     "ChoiceRecommender",
     "GaussianBoltzmann",
+    "ClassificationRBM",
     "HarmoniumError",
     "Interactions",
     "JointRecommender",

@@ -96,6 +96,8 @@ class DenseEpochEnded(Event):
     score : float or None
         By which the best epoch is chosen; higher is better.
     best_epoch : int
+    warning : str
+        A plain sentence where what was measured calls for one: chains that take fewer steps than they need, say.
     """
 
     kind: ClassVar[str] = "dense_epoch"
@@ -110,6 +112,7 @@ class DenseEpochEnded(Event):
     monitored: dict[str, float]
     score: float | None
     best_epoch: int
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +174,7 @@ class BoltzmannEpoch(Event):
         Whether a full chain had settled by then.
     """
 
-    kind: ClassVar[str] = "boltzmann-epoch"
+    kind: ClassVar[str] = "boltzmann_epoch"
     method: str
     epoch: int
     n_epochs: int

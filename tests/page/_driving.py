@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Browser, Page, Route, expect
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "page" / "node_modules" / "axe-core" / "axe.min.js"
@@ -30,6 +30,7 @@ READY = {
     "model": ".facts dd",
 }
 PATIENCE = 60_000  # ms; other work may slow the machine down
+expect.set_options(timeout=PATIENCE)
 
 
 @dataclass

@@ -66,9 +66,16 @@ def test_every_screen_works_by_mouse_and_is_accessible_in_light_and_dark(browser
         expect(page.locator("#energy")).to_contain_text("sampled in 1 sweep")
 
         page.locator("#gibbs .knob").first.click()
-        page.locator("#gibbs").get_by_role("button", name="Toss the hidden units").click()
-        page.locator("#gibbs").get_by_role("button", name="Toss the pixels").click()
+        page.locator("#gibbs figure").get_by_role("button", name="Toss the hidden units").click()
+        page.locator("#gibbs figure").get_by_role("button", name="Toss the pixels").click()
         expect(page.locator("#gibbs")).to_contain_text("2 tossed")
+
+        films = page.locator("#gibbs .film-chain > li")
+        page.get_by_role("button", name="200 half-steps").click()
+        expect(page.locator("#gibbs .card").last.locator("header")).to_contain_text("200 half-steps")
+        expect(films.first.locator(".old").first).to_be_attached()
+        films.first.get_by_role("button").click()
+        expect(films.first.get_by_role("button")).to_have_attribute("aria-pressed", "true")
 
         learning = page.locator("#learning")
         learning.get_by_role("button", name="First beat").click()
@@ -139,6 +146,9 @@ def test_every_screen_works_by_keyboard_alone(browser: Browser, address: str, si
         tab_to(seen, "#gibbs .card button:nth-child(2)")
         press("Enter")
         expect(page.locator("#gibbs")).to_contain_text("1 tossed")
+        tab_to(seen, "#gibbs .compared button.primary")
+        press("Enter")
+        expect(page.locator("#gibbs .compared header")).to_contain_text("1 half-step")
         tab_to(seen, "#learning input[type=radio]")
         press("ArrowRight")
         expect(page.locator("#learning input:checked + span").first).to_have_text("CD-10")
@@ -227,6 +237,7 @@ def test_every_screen_can_be_linked_to(browser: Browser, address: str):
 def test_a_service_that_stops_is_said_in_words(browser: Browser, address: str):
     with watched(browser, address, viewport=WIDE, reduced_motion="reduce") as seen:
         seen.open(RATED)
+        expect(seen.page.get_by_role("button", name="Love and laughter")).to_be_visible()
         seen.page.context.unroute_all()
         seen.page.context.route("**/api/**", lambda route: route.abort())
         seen.page.get_by_role("button", name="Love and laughter").click()

@@ -60,7 +60,7 @@ def test_an_answer_does_not_depend_on_who_else_asks(films):
 
 def test_each_list_is_the_one_that_recommend_gives(films):
     known = histories(films, 6)
-    some = films._candidates(None, None, 5, ["comedy"], (1980, 2000))
+    some = films._catalogue.left_by(None, None, 5, ["comedy"], (1980, 2000))
     wanted = [Wanted(one, 5 + k, some if k % 2 else None, k % 3 > 0) for k, one in enumerate(known)]
     for one, rows in zip(wanted, recommend_many(films, wanted), strict=True):
         filters = {} if one.candidates is None else {"min_ratings": 5, "genres": ["comedy"], "years": (1980, 2000)}

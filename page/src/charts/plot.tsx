@@ -31,7 +31,14 @@ interface Props {
 const MARGIN = { top: 10, bottom: 26, left: 46 };
 const plain = (tick: number): string => String(Number(tick.toPrecision(6))).replace("-", "−");
 
-const decades = (scale: Scale): number[] => scale.ticks().filter((tick) => Number.isInteger(Number(Math.log10(tick).toFixed(6))));
+const FEW = 3; // decades; with fewer, 2 and 5 are marked as well
+
+/** Ticks of a logarithmic axis. */
+function decades(scale: Scale): number[] {
+  const [low, high] = scale.domain() as [number, number];
+  const wanted = Math.log10(high / low) < FEW ? [1, 2, 5] : [1];
+  return scale.ticks().filter((tick) => wanted.includes(Math.round(tick / 10 ** Math.floor(Math.log10(tick) + 1e-9))));
+}
 
 /** Axes and grid; the children draw inside. */
 export function Plot(props: Props) {

@@ -9,8 +9,8 @@ export interface Vessel {
 }
 
 /** Hidden units as vessels that fill; one tab stop, arrows move inside. */
-export function Vessels(props: { label: string; units: Vessel[]; chosen?: number; onPick: (unit: number) => void }) {
-  const { label, units, chosen, onPick } = props;
+export function Vessels(props: { label: string; units: Vessel[]; chosen?: number; plain?: boolean; onPick: (unit: number) => void }) {
+  const { label, units, chosen, plain, onPick } = props;
   const place = useRef<HTMLDivElement>(null);
   const stop = units.some(({ unit }) => unit === chosen) ? chosen : units[0]?.unit;
   const keyed = (event: KeyboardEvent) => {
@@ -32,10 +32,10 @@ export function Vessels(props: { label: string; units: Vessel[]; chosen?: number
         <button
           key={unit}
           type="button"
-          class={tilt(level, mark)}
+          class={plain ? `vessel ${mark! > 0.5 ? "up" : ""}` : tilt(level, mark)}
           tabIndex={unit === stop ? 0 : -1}
           aria-pressed={chosen === undefined ? undefined : unit === chosen}
-          aria-label={`${name}: ${percent(level)} on${mark === undefined ? "" : `, at rest ${percent(mark)}`}`}
+          aria-label={`${name}: ${said(level, mark, plain)}`}
           title={`${name}: ${percent(level)} on`}
           onClick={() => onPick(unit)}
         >
@@ -45,6 +45,11 @@ export function Vessels(props: { label: string; units: Vessel[]; chosen?: number
       ))}
     </div>
   );
+}
+
+function said(level: number, mark: number | undefined, plain = false): string {
+  if (plain) return `${mark! > 0.5 ? "on" : "off"}, probability ${percent(level)}`;
+  return `${percent(level)} on${mark === undefined ? "" : `, at rest ${percent(mark)}`}`;
 }
 
 const NOTICED = 0.02; // a smaller change is not coloured

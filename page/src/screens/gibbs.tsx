@@ -12,6 +12,7 @@ import * as physics from "../physics";
 import { random } from "../random";
 import { type Small, SMALL_IN_PYTHON, small } from "../small";
 import { clamps, seed, speed } from "../state";
+import { FilmChain } from "./filmchain";
 
 const SPEEDS = [1, 2, 4, 10, 60, 600, 6000]; // half-steps a second
 const N_TRACED = 160;
@@ -31,6 +32,7 @@ export function Gibbs() {
         says. Hold a pixel on or off, and the machine fills in the rest.
       </p>
       {made.value ? <Chain small={made.value} /> : <Waiting problem={made.problem}>The small machine is learning…</Waiting>}
+      <FilmChain />
     </>
   );
 }

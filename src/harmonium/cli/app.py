@@ -21,6 +21,7 @@ SUMMARIES = {
     "serve": "Answer over HTTP, with a page on which one sees the machine think.",
     "retrain": "Learn from the ratings that a service has stored, and put the new model in place.",
     "keys": "Make, list and revoke the API keys of a service.",
+    "lab": "Draw pictures of machines at work: filters, fantasies, energy landscapes, chains, ladders.",
     "doctor": "Say what this installation consists of and runs on.",
 }
 

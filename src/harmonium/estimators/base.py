@@ -1,6 +1,7 @@
 """The estimator contract: parameters are the constructor's arguments, kept as given and checked when fitting."""
 
 import inspect
+import sys
 from typing import Any, Self
 
 from harmonium.errors import NotFittedError, SettingError
@@ -51,5 +52,14 @@ class Estimator:
     def _fitted(self, name: str) -> Any:
         value = getattr(self, name, None)
         if value is None:
-            raise NotFittedError(f"this {type(self).__name__} is not fitted yet; call fit(ratings) first")
+            raise _not_fitted_error()(f"this {type(self).__name__} is not fitted yet; call fit(ratings) first")
         return value
+
+
+def _not_fitted_error() -> type[NotFittedError]:
+    """The error of a machine that is not fitted; also scikit-learn's own where that library is in use."""
+    if "sklearn" not in sys.modules:
+        return NotFittedError
+    from sklearn.exceptions import NotFittedError as Theirs
+
+    return type("NotFittedError", (NotFittedError, Theirs), {})

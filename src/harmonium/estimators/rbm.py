@@ -14,7 +14,7 @@ from harmonium import storage
 from harmonium.errors import DataError, ModelFileError
 from harmonium.estimators import cases
 from harmonium.estimators.dense import DenseEstimator, mean_of, seed_of
-from harmonium.events import Ended, Event
+from harmonium.events import DenseEpochEnded, Ended, Event
 from harmonium.likelihood import Bracket, bracket, log_likelihood
 from harmonium.likelihood.annealing import N_BETAS, N_CHAINS
 from harmonium.likelihood.monitoring import ROWS, Monitor
@@ -273,6 +273,8 @@ class RBM(DenseEstimator):
             score = SCORE if held_out is not None else None
         try:
             for event in loop.train(state, X, learning, monitor=watch, score=score, checkpoint=checkpoint):
+                if watch is not None and isinstance(event, DenseEpochEnded):
+                    event = replace(event, warning=watch.warning)
                 self.history_.append(event)
                 if isinstance(event, Ended) and event.reason == "diverged":
                     loop.finished(state, event.reason, event.advice)

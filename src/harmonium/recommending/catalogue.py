@@ -11,10 +11,12 @@ import numpy.typing as npt
 
 from harmonium.data import Titles, Vocabulary
 from harmonium.errors import DataError, SettingError
+from harmonium.training.settings import check_count
 
 Mask = npt.NDArray[np.bool_]
 Years = tuple[int | None, int | None]
 N_LISTED = 30  # genres that an error lists
+MOST_RATINGS = 1_000_000_000  # of one item
 
 
 @final
@@ -148,6 +150,40 @@ class Catalogue:
         year = self.titles.year
         since = year > 0 if first is None else (year > 0) & (year >= first)
         return since if last is None else since & (year <= last)
+
+    def left_by(
+        self,
+        allow: Iterable[Any] | None,
+        deny: Iterable[Any] | None,
+        min_ratings: int,
+        genres: Iterable[str] | None,
+        years: Years | None,
+    ) -> Mask:
+        """Which items the filters of `Recommender.recommend` leave: (n_items,).
+
+        Parameters
+        ----------
+        allow, deny : iterable of ids or titles, optional
+        min_ratings : int
+        genres : iterable of str, optional
+        years : (int or None, int or None), optional
+
+        Raises
+        ------
+        SettingError, UnknownIdError, AmbiguousTitleError
+            A filter is out of range; an item is unknown, or a title fits several.
+        """
+        check_count("min_ratings", min_ratings, 0, MOST_RATINGS)
+        mask = self.n_ratings >= min_ratings
+        if allow is not None:
+            allowed = np.zeros(len(self.items), dtype=bool)
+            allowed[self.indices(allow)] = True
+            mask &= allowed
+        if deny is not None:
+            mask[self.indices(deny)] = False
+        if genres is not None:
+            mask &= self.of_genres(genres)
+        return mask if years is None else mask & self.of_years(years)
 
     @cached_property
     def _genres(self) -> dict[str, tuple[str, Mask]]:

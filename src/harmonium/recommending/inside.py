@@ -152,7 +152,7 @@ def candidates_of(recommender: Recommender, **filters: Any) -> npt.NDArray[np.bo
     min_ratings = filters.pop("min_ratings", 0)
     if filters:
         raise SettingError(f"{', '.join(filters)}: no such filter; there are allow, deny, min_ratings, genres, years")
-    return recommender._candidates(allow, deny, min_ratings, genres, years)
+    return recommender._catalogue.left_by(allow, deny, min_ratings, genres, years)
 
 
 def _liking(recommender: Recommender, history: History, items: Ints) -> Floats:

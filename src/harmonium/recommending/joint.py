@@ -141,7 +141,7 @@ class JointRecommender:
         check_count("n", n, 1, MOST_ASKED)
         of_ratings = self.recommender
         known = of_ratings.history(history)
-        candidates = of_ratings._candidates(allow, deny, min_ratings, genres, years)
+        candidates = of_ratings._catalogue.left_by(allow, deny, min_ratings, genres, years)
         if exclude_seen:
             candidates[known.item] = False
         score = self._scores(known)

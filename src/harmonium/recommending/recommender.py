@@ -32,7 +32,6 @@ Floats = npt.NDArray[np.floating]
 Watch = Callable[[Event], Any] | Iterable[Callable[[Event], Any]]
 Entries = History | Ratings | Mapping[Any, float | None] | Iterable[tuple[Any, float | None]]
 MOST_ASKED = 1_000_000  # places of a list
-MOST_RATINGS = 1_000_000_000  # of one item
 
 
 @final
@@ -239,7 +238,7 @@ class Recommender:
         """
         check_count("n", n, 1, MOST_ASKED)
         known = self.history(history)
-        candidates = self._candidates(allow, deny, min_ratings, genres, years)
+        candidates = self._catalogue.left_by(allow, deny, min_ratings, genres, years)
         if exclude_seen:
             candidates[known.item] = False
         who = self._predictor.person(known)
@@ -478,29 +477,6 @@ class Recommender:
             return cls(*parts)
         except HarmoniumError as error:
             raise ModelFileError(f"{path}: its parts do not fit together ({error})") from error
-
-    def _candidates(
-        self,
-        allow: Iterable[Any] | None,
-        deny: Iterable[Any] | None,
-        min_ratings: int,
-        genres: Iterable[str] | None,
-        years: Years | None,
-    ) -> npt.NDArray[np.bool_]:
-        """Which items the filters leave, (n_items,)."""
-        check_count("min_ratings", min_ratings, 0, MOST_RATINGS)
-        candidates = self._model.n_item_ratings >= min_ratings
-        if allow is not None:
-            allowed = np.zeros(len(self.items), dtype=bool)
-            allowed[self._catalogue.indices(allow)] = True
-            candidates &= allowed
-        if deny is not None:
-            candidates[self._catalogue.indices(deny)] = False
-        if genres is not None:
-            candidates &= self._catalogue.of_genres(genres)
-        if years is not None:
-            candidates &= self._catalogue.of_years(years)
-        return candidates
 
     def _end(self, weight: Floats, strength: Floats, n: int) -> Ends:
         """One end of a hidden unit: the items of largest positive strength, with their weights."""

@@ -8,7 +8,7 @@ from harmonium.errors import SettingError
 from harmonium.training.settings import OPTIMIZERS, check_choice, check_count, check_share
 
 CHAINS = ("cd", "pcd", "fast-pcd", "tempered-pcd", "full-chain")  # methods whose negative phase is sampled
-DIRECT = ("multi-prediction", "pseudo-likelihood", "ratio-matching", "score-matching")  # no negative phase at all
+DIRECT = ("multi-prediction", "pseudo-likelihood", "ratio-matching", "score-matching", "discriminative")  # no chains
 METHODS = (*CHAINS, "exact", *DIRECT)
 SCHEDULES = ("constant", "linear", "cosine", "inverse")
 MOST_STEPS = 1_000_000
@@ -25,7 +25,8 @@ class DenseLearning:
         "cd" (Hinton 2002), "pcd" (Tieleman 2008), "fast-pcd" (Tieleman & Hinton 2009), "tempered-pcd" (Desjardins et
         al. 2010), "full-chain" (chains from data and from noise, run until they cannot be told apart), "exact" (sums
         over all states), "multi-prediction" (Goodfellow et al. 2013), "pseudo-likelihood" (Besag 1975),
-        "ratio-matching" (Hyvarinen 2007), "score-matching" (Hyvarinen 2005).
+        "ratio-matching" (Hyvarinen 2007), "score-matching" (Hyvarinen 2005), "discriminative" (log p(label | features),
+        Larochelle & Bengio 2008).
     n_steps : int
         Sampler steps an update.
     longest_chain : int
@@ -57,6 +58,9 @@ class DenseLearning:
         Largest length of a hidden unit's weights; 0 sets no limit.
     patience : int
         Epochs without a better score after which learning stops; 0 never stops early.
+    discrimination : float
+        Share of the gradient that is that of log p(label | features), the rest being the method's; above 0 the visible
+        layer must be features joined with a label.
     """
 
     method: str = "pcd"
@@ -82,6 +86,7 @@ class DenseLearning:
     sparsity_cost: float = 0.0
     max_norm: float = 0.0
     patience: int = 0
+    discrimination: float = 0.0
 
     def __post_init__(self) -> None:
         for name, low, high in _COUNTS:
@@ -93,6 +98,11 @@ class DenseLearning:
         check_choice("schedule", self.schedule, SCHEDULES)
         if not isinstance(self.centring, bool):
             raise SettingError(f"centring: {self.centring!r} is not True or False")
+        share = self.discrimination
+        if not (isinstance(share, int | float) and 0 <= share <= 1):
+            raise SettingError(f"discrimination: {share!r} is not a number from 0 to 1")
+        if share and self.method in DIRECT[:-1]:
+            raise SettingError(f"discrimination: {share:g} is a share beside chains or exact sums, not {self.method}")
 
     def rate_at(self, progress: float) -> float:
         """Learning rate when a share `progress` of all epochs is done."""
@@ -128,4 +138,4 @@ _NUMBERS: tuple[tuple[str, Any, Any], ...] = (
     ("sparsity_cost", 0.0, 1e3),
     ("max_norm", 0.0, 1e6),
 )
-DENSE_SETTINGS = tuple(field.name for field in fields(DenseLearning))
+DENSE_SETTINGS = tuple(field.name for field in fields(DenseLearning) if field.name != "discrimination")

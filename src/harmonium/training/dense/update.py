@@ -10,6 +10,8 @@ import numpy.typing as npt
 from harmonium.kernels import backend
 from harmonium.kernels.constants import ADAM
 from harmonium.kernels.reference_dense import Rule
+from harmonium.models import labelled
+from harmonium.models.rbm import RBM
 from harmonium.training.dense import direct, phases
 from harmonium.training.dense.chains import Cases, densely
 from harmonium.training.dense.settings import CHAINS, DenseLearning
@@ -55,6 +57,8 @@ def update(
     state.n_updates += 1
     if learning.method in CHAINS:
         found = phases.slopes(state, X, rows, learning, work)
+        if learning.discrimination:
+            found = _hybrid(state, found, densely(X, rows), learning)
         _sparsely(found.rest, found.hidden_mean, learning)
         _weights_step(state, found, learning, work, rate)
         _steps(state, found.rest, learning, rate)
@@ -73,8 +77,8 @@ def _direct_update(
     state: State, v: Floats, rows: npt.NDArray[np.int64], learning: DenseLearning, rate: float
 ) -> Outcome:
     rbm, value = state.view(), None
-    if learning.method == "exact":
-        slope = direct.exact_slope(rbm, v)
+    if learning.method in ("exact", "discriminative"):
+        value, slope = _centrable(rbm, v, learning)
         if learning.centring and state.visible.total(v) is None:
             h_mean = rbm.hidden.mean(v @ rbm.W + rbm.c).mean(axis=0)
             phases.move_offsets(state, learning, v.mean(axis=0), h_mean)
@@ -87,6 +91,28 @@ def _direct_update(
     _sparsely(slope, rbm.hidden.mean(v @ rbm.W + rbm.c).mean(axis=0) if learning.sparsity_cost else None, learning)
     _steps(state, slope, learning, rate)
     return Outcome(0, value)
+
+
+def _centrable(rbm: RBM, v: Floats, learning: DenseLearning) -> tuple[float | None, dict[str, Floats]]:
+    """Gradient of log p(label | features), of the exact likelihood, or of both in their shares."""
+    if learning.method == "discriminative":
+        return labelled.label_slope(rbm, v)
+    slope = direct.exact_slope(rbm, v)
+    if not learning.discrimination:
+        return None, slope
+    share, (value, other) = learning.discrimination, labelled.label_slope(rbm, v)
+    return value, {name: (1 - share) * g + share * other.get(name, 0) for name, g in slope.items()}
+
+
+def _hybrid(state: State, found: phases.Slopes, v: Floats, learning: DenseLearning) -> phases.Slopes:
+    """The chains' gradient and that of log p(label | features), in their shares (Larochelle & Bengio 2008)."""
+    share = f32(learning.discrimination)
+    _, slope = labelled.label_slope(state.view(), v)
+    slope = phases.centred(state, slope) if learning.centring else slope
+    rest = {name: (1 - share) * g + share * slope.get(name, 0) for name, g in found.rest.items()}
+    found.M[...] *= 1 - share
+    extra = share * slope["W"] + (0 if found.extra is None else (1 - share) * found.extra)
+    return found._replace(rest=rest, extra=extra)
 
 
 OBJECTIVES = {

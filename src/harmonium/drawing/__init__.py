@@ -1,0 +1,1 @@
+"""Pictures of machines at work: what is measured, and how it is drawn. Needs matplotlib, the extra `plot`."""
