@@ -60,6 +60,7 @@ def implicits(learned: Interactions, asked: Interactions) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", default="multinomial,gaussian_neighbours,gaussian")
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--json", action="store_true", help="accepted everywhere; the last line is JSON anyway")
     arguments = parser.parse_args()
@@ -70,7 +71,7 @@ def main() -> None:
         "gaussian": GaussianBoltzmann(shape="dense"),
     }
     speeds = {}
-    for name, model in models.items():
+    for name, model in ((name, models[name]) for name in arguments.models.split(",")):
         speeds[f"{name}_users_per_second"] = users_a_second(model.fit(learned), asked)
         print(name, speeds[f"{name}_users_per_second"], file=sys.stderr, flush=True)
     peer = {} if arguments.no_peers else implicits(learned, asked)

@@ -25,7 +25,7 @@ MODELS = {
     "gaussian": lambda: GaussianBoltzmann(ridge=500.0),
     "gaussian_dropout": lambda: GaussianBoltzmann(ridge=200.0, dropout=0.5),
     "multinomial": lambda: MultinomialRBM(n_machines=2, **HIDDEN | {"n_hidden": 400, "n_epochs": 50}),
-    "semi_restricted": lambda: SemiRestricted(ridge=200.0, dropout=0.5, n_machines=3, **HIDDEN),
+    "semi_restricted": lambda: SemiRestricted(ridge=200.0, dropout=0.5, n_machines=4, **HIDDEN),
 }
 METRIC = "ndcg@100"
 PEERS = ("als", "bpr", "ease", "recvae")

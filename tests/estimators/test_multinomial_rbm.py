@@ -117,7 +117,7 @@ def expanded(v):
 def test_multi_predictions_gradient_is_that_of_its_loss(rng):
     model = machine(rng)
     x = np.array([0, 2, 5]), np.array([0, 2, 0, 1, 3], np.int32), np.array([1, 2, 1, 1, 3], np.float32)
-    learning = ChoiceLearning(n_hidden=N_HIDDEN, keep=0.5, hidden_dropout=0.0)
+    learning = ChoiceLearning(n_hidden=N_HIDDEN, keep=0.5, hidden_dropout=0.0, length_power=0.0)
     B = rng.normal(size=(N_ITEMS, N_ITEMS)).astype(np.float32)
     np.fill_diagonal(B, 0)
     kept = thinned(x, np.random.default_rng(7).random(5) < 0.5)
@@ -200,8 +200,9 @@ def test_an_empty_history_gets_the_popular_list_from_every_model(films):
 
 
 def test_learning_that_diverges_says_which_rate_to_try(films):
+    hasty = {"learning_rate": 9.0, "hidden_dropout": 0.0, "schedule": "constant"}
     with pytest.raises(DivergenceError, match=r"learning_rate 9 .*try 0.9"):
-        MultinomialRBM(n_hidden=4, n_epochs=400, learning_rate=9.0, hidden_dropout=0.0, batch_size=20).fit(films[0])
+        MultinomialRBM(n_hidden=4, n_epochs=400, batch_size=20, **hasty).fit(films[0])
 
 
 @pytest.mark.parametrize(

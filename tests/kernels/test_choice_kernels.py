@@ -36,6 +36,8 @@ def test_sums_gram_and_quadratic_forms_are_those_of_numpy(rng):
     x = some_rows(40, 23, rng)
     M = rng.normal(size=(23, 7)).astype(np.float32)
     assert choices.sum_rows(x, M) == pytest.approx(choices_reference.sum_rows(x, M), abs=1e-4)
+    of = some_rows(23, 11, rng)
+    assert choices.product(x, of, 11) == pytest.approx(choices_reference.product(x, of, 11), abs=1e-4)
     x_t = transposed(x, 23)
     mine, theirs = (module.gram(x, x_t, np.empty((23, 23), np.float32)) for module in (choices, choices_reference))
     assert mine == pytest.approx(theirs, abs=1e-4)

@@ -38,7 +38,7 @@ class MultinomialRBM(ChoiceModel):
         Of multi-prediction: share of a history that is evidence, share of the hidden units dropped.
     n_epochs, batch_size : int
     learning_rate : float or None
-        Of Adam (multi-prediction) or Adagrad; None takes .002 or .05.
+        Of Adam (multi-prediction) or Adagrad; None takes .008 or .05.
     schedule : {"constant", "linear", "cosine"}
     weight_decay : float
     length_power : float
@@ -67,16 +67,16 @@ class MultinomialRBM(ChoiceModel):
 
     def __init__(
         self,
-        n_hidden: int = 600,
+        n_hidden: int = 200,
         method: str = "multi-prediction",
         keep: float = 0.5,
         hidden_dropout: float = 0.5,
-        n_epochs: int = 100,
-        batch_size: int = 500,
+        n_epochs: int = 40,
+        batch_size: int = 200,
         learning_rate: float | None = None,
-        schedule: str = "constant",
+        schedule: str = "cosine",
         weight_decay: float = 0.0,
-        length_power: float = 0.0,
+        length_power: float = 0.5,
         n_gibbs: int = 1,
         n_moves: int = 4,
         patience: int = 0,
@@ -172,15 +172,15 @@ class SemiRestricted(ChoiceModel):
         output_degree: float = 0.0,
         shape: str = "dense",
         n_neighbours: int = 200,
-        n_hidden: int = 600,
+        n_hidden: int = 200,
         keep: float = 0.5,
         hidden_dropout: float = 0.5,
-        n_epochs: int = 140,
-        batch_size: int = 500,
+        n_epochs: int = 40,
+        batch_size: int = 200,
         learning_rate: float | None = None,
-        schedule: str = "constant",
+        schedule: str = "cosine",
         weight_decay: float = 0.0,
-        length_power: float = 0.0,
+        length_power: float = 0.5,
         scale: float = 3.0,
         joint_epochs: int = 0,
         coupling_rate: float = 1e-4,

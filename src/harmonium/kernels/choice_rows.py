@@ -45,6 +45,18 @@ def sum_rows(start, stop, indptr, item, weight, M, out):
 
 
 @compiled
+def product_rows(start, stop, indptr, item, weight, of_indptr, of_item, of_value, out):
+    """out[r] = sum over the entries of row r of weight * the sparse row of the item."""
+    for r in range(start, stop):
+        row = out[r]
+        row[:] = f32(0)
+        for t in range(indptr[r], indptr[r + 1]):
+            w = weight[t]
+            for s in range(of_indptr[item[t]], of_indptr[item[t] + 1]):
+                row[of_item[s]] += w * of_value[s]
+
+
+@compiled
 def gram_rows(start, stop, indptr, item, weight, of_indptr, of_user, of_weight, out):
     """Rows of X'X, diagonal and left of it: out[i, j] = sum over users of x_ui x_uj, j <= i."""
     for i in range(start, stop):

@@ -98,6 +98,24 @@ def sum_rows(x: Sparse, M: Floats) -> Floats:
     return out
 
 
+def product(x: Sparse, of: Sparse, n_columns: int) -> Floats:
+    """Sparse times sparse, written out: X M.
+
+    Parameters
+    ----------
+    x : sparse, (n_rows, n)
+    of : sparse, (n, n_columns)
+    n_columns : int
+
+    Returns
+    -------
+    float32 array, (n_rows, n_columns)
+    """
+    out = np.empty((len(x[0]) - 1, n_columns), np.float32)
+    over_rows(rows.product_rows, _cost(x[0]), *x, *of, out)
+    return out
+
+
 def gram(x: Sparse, transposed: Sparse, out: Floats) -> Floats:
     """X'X, written to `out`.
 

@@ -28,6 +28,11 @@ def sum_rows(x: Sparse, M: Floats) -> Floats:
     return dense(x, len(M)) @ M
 
 
+def product(x: Sparse, of: Sparse, n_columns: int) -> Floats:
+    """See `choices.product`."""
+    return dense(x, len(of[0]) - 1) @ dense(of, n_columns)
+
+
 def gram(x: Sparse, transposed: Sparse, out: Floats) -> Floats:
     """See `choices.gram`."""
     written = dense(x, len(out))

@@ -131,9 +131,7 @@ class Neighbours:
         ----------
         x : sparse, (n_rows, n_items)
         """
-        n = len(self.indptr) - 1
-        found = kernels.matrix(x, n) @ kernels.matrix((self.indptr, self.item, self.value), n)
-        return np.ascontiguousarray(found.toarray(), dtype=np.float32)
+        return kernels.product(x, (self.indptr, self.item, self.value), len(self.indptr) - 1)
 
 
 @final

@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float32]
 Lateral = Callable[[Sparse], Floats]
 METHODS = ("multi-prediction", "cd", "cd-softmax")
 SCHEDULES = ("constant", "linear", "cosine")
-RATES = {"multi-prediction": 0.002, "cd": 0.05, "cd-softmax": 0.05}
+RATES = {"multi-prediction": 0.008, "cd": 0.05, "cd-softmax": 0.05}
 INITIAL_SPREAD = 0.01  # standard deviation of the first weights
 UNIFORM_SHARE = 0.1  # of the proposals, so that every item can be proposed
 POPULARITY_POWER = 0.75  # of the rest (Mikolov et al. 2013, section 2.2)
@@ -48,7 +48,7 @@ class ChoiceLearning:
         Probability that multi-prediction drops a hidden unit.
     n_epochs, batch_size : int
     learning_rate : float or None
-        Of Adam (multi-prediction) or Adagrad (the others); None takes .002 or .05.
+        Of Adam (multi-prediction) or Adagrad (the others); None takes .008 or .05.
     schedule : str
         "constant", or "linear" or "cosine" down to 0 over `n_epochs`.
     weight_decay : float
@@ -65,15 +65,15 @@ class ChoiceLearning:
     """
 
     method: str = "multi-prediction"
-    n_hidden: int = 600
+    n_hidden: int = 200
     keep: float = 0.5
     hidden_dropout: float = 0.5
-    n_epochs: int = 100
-    batch_size: int = 500
+    n_epochs: int = 40
+    batch_size: int = 200
     learning_rate: float | None = None
-    schedule: str = "constant"
+    schedule: str = "cosine"
     weight_decay: float = 0.0
-    length_power: float = 0.0
+    length_power: float = 0.5
     n_gibbs: int = 1
     n_moves: int = 4
     patience: int = 0
