@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harmonium.kernels import backend
-from harmonium.kernels.constants import ADAM
+from harmonium.kernels.constants import ADAM, MOMENTUM
 from harmonium.kernels.reference_dense import Rule
 from harmonium.models import labelled
 from harmonium.models.rbm import RBM
@@ -60,8 +60,10 @@ def update(
         if learning.discrimination:
             found = _hybrid(state, found, densely(X, rows), learning)
         _sparsely(found.rest, found.hidden_mean, learning)
+        before = state.arrays["W"].copy() if _adapts(learning) and learning.centring else None
         _weights_step(state, found, learning, work, rate)
-        _steps(state, found.rest, learning, rate)
+        _steps(state, found.rest if before is None else _as_centred(state, found.rest, work.G), learning, rate)
+        _turn_back(state, before)
         if state.fast:
             _fast_step(state, found, learning)
         outcome = Outcome(found.n_steps, None)
@@ -76,13 +78,15 @@ def update(
 def _direct_update(
     state: State, v: Floats, rows: npt.NDArray[np.int64], learning: DenseLearning, rate: float
 ) -> Outcome:
-    rbm, value = state.view(), None
+    rbm, value, before = state.view(), None, None
     if learning.method in ("exact", "discriminative"):
         value, slope = _centrable(rbm, v, learning)
         if learning.centring and state.visible.total(v) is None:
             h_mean = rbm.hidden.mean(v @ rbm.W + rbm.c).mean(axis=0)
             phases.move_offsets(state, learning, v.mean(axis=0), h_mean)
             slope = phases.centred(state, slope)
+            if _adapts(learning):
+                slope, before = _as_centred(state, slope, slope["W"]), state.arrays["W"].copy()
     elif learning.method == "multi-prediction":
         value, slope = direct.multi_prediction(rbm, v, state.key(1), rows, learning.keep)
     else:
@@ -90,6 +94,7 @@ def _direct_update(
     slope = {name: np.asarray(g, f32) for name, g in slope.items()}
     _sparsely(slope, rbm.hidden.mean(v @ rbm.W + rbm.c).mean(axis=0) if learning.sparsity_cost else None, learning)
     _steps(state, slope, learning, rate)
+    _turn_back(state, before)
     return Outcome(0, value)
 
 
@@ -151,6 +156,28 @@ def _steps(state: State, slope: dict[str, Floats], learning: DenseLearning, rate
         g = np.ascontiguousarray(g, f32)
         moments = state.first[name], state.second[name]
         backend().ascend(state.arrays[name], g, *moments, _rule(state, learning, rate, decay))
+
+
+def _adapts(learning: DenseLearning) -> bool:
+    """Whether the optimiser scales entries one by one, so that its step is no multiple of the gradient."""
+    return OPTIMIZERS[learning.optimizer] != MOMENTUM
+
+
+def _as_centred(state: State, slope: dict[str, Floats], dW: Floats) -> dict[str, Floats]:
+    """The bias gradients of the centred units: `phases.centred` turned them back by the gradient of the weights."""
+    out = dict(slope)
+    for name, turn in (("b", lambda: dW @ state.lam), ("c", lambda: state.mu @ dW)):
+        if name in out:
+            out[name] = out[name] + turn()
+    return out
+
+
+def _turn_back(state: State, before: Floats | None) -> None:
+    """Turn an adaptive optimiser's step of centred units back: by what it made of the weights, not by the gradient."""
+    if before is not None:
+        moved = state.arrays["W"] - before
+        state.arrays["b"] -= moved @ state.lam
+        state.arrays["c"] -= state.mu @ moved
 
 
 def _fast_step(state: State, found: phases.Slopes, learning: DenseLearning) -> None:
