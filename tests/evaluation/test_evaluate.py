@@ -266,6 +266,8 @@ def test_the_table_is_plain_text_in_columns():
         "model         0.9000 ± 0.0020   0.7000 ± 0.0010   1.3000 ± 0.0030   0.0100",
         "bias          0.9500 ± 0.0020   0.7000 ± 0.0010   1.3000 ± 0.0030   0.0100",
         "model - bias  -0.0500 ± 0.0010  -0.0400 ± 0.0010  +0.1000 ± 0.0020",
-        "1,234 ratings of 56 users; 7 of them without history; 8 ratings of items unknown to the model; "
-        "ECE of 4 or more, by chance alone 0.0040",
+        (
+            "1,234 ratings of 56 users; 7 of them without history; 8 ratings of items unknown to the model; "
+            "ECE of 4 or more, by chance alone 0.0040"
+        ),
     ]

@@ -96,6 +96,21 @@ def double_from_bits(typingctx: Any, bits: Any) -> Any:
     return types.float64(types.int64), codegen
 
 
+@intrinsic
+def prefetch(typingctx: Any, address: Any) -> Any:
+    """Ask for the cache line at an address (int64) to be brought into the second-level cache."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        i32 = ir.IntType(32)
+        pointer = builder.inttoptr(args[0], ir.IntType(8).as_pointer())
+        shape = ir.FunctionType(ir.VoidType(), [pointer.type, i32, i32, i32])
+        function = cgutils.get_or_insert_function(builder.module, shape, "llvm.prefetch.p0")
+        builder.call(function, [pointer, i32(0), i32(2), i32(1)])  # read, keep in L2, data
+        return context.get_dummy_value()
+
+    return types.none(types.int64), codegen
+
+
 RANGES_PER_THREAD = 4  # threads that are done early take over from slow ones
 _pool: ThreadPoolExecutor | None = None
 _pool_lock = threading.Lock()
