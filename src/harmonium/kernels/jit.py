@@ -62,21 +62,6 @@ def float_from_bits(typingctx: Any, bits: Any) -> Any:
 
 
 @intrinsic
-def prefetch(typingctx: Any, address: Any) -> Any:
-    """Ask for the cache line at an address (int64) to be brought into the second-level cache."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        i32 = ir.IntType(32)
-        pointer = builder.inttoptr(args[0], ir.IntType(8).as_pointer())
-        shape = ir.FunctionType(ir.VoidType(), [pointer.type, i32, i32, i32])
-        function = cgutils.get_or_insert_function(builder.module, shape, "llvm.prefetch.p0")
-        builder.call(function, [pointer, i32(0), i32(2), i32(1)])  # read, keep in L2, data
-        return context.get_dummy_value()
-
-    return types.none(types.int64), codegen
-
-
-@intrinsic
 def bits_from_float(typingctx: Any, x: Any) -> Any:
     """Reinterpret a float32 as an int32 (no conversion)."""
 
