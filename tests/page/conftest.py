@@ -37,13 +37,13 @@ def _build_hook() -> ModuleType:
     return module
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def build_hook() -> ModuleType:
     """The build hook as a module."""
     return _build_hook()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def built(build_hook: ModuleType) -> Path:
     """The folder of the built page, with the tools of its tests beside."""
     try:
@@ -54,7 +54,7 @@ def built(build_hook: ModuleType) -> Path:
     return build_hook.STATIC
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recommender of the bundled films."""
     films = load("movielens-small")
@@ -90,14 +90,14 @@ def serving(model: Path) -> Iterator[str]:
         thread.join(START)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def address(model_file: Path, built: Path) -> Iterator[str]:
     """Address of a service of the bundled films."""
     with serving(model_file) as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def strange_address(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a service whose few items have no years, and titles that would do harm if they were taken for HTML."""
     ids = [f"{k}'; drop table" for k in range(len(STRANGE))]
@@ -113,7 +113,7 @@ def strange_address(built: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
     """Debian's Chromium, with a profile of its own."""
     from _driving import ARGUMENTS, CHROMIUM

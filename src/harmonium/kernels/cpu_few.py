@@ -8,7 +8,7 @@ of binary data are.
 import numpy as np
 
 from harmonium.kernels.cpu_dense import _binary_rows
-from harmonium.kernels.jit import compiled, inlined
+from harmonium.kernels.jit import compiled
 
 f32 = np.float32
 TOGETHER = 32  # rows of weights that are held close while all cases pass over them
@@ -37,7 +37,7 @@ def pcd_batches(X, order, keys, rates, plan, few):
         _ascend(n_chains, n, rates[u], plan, few)
 
 
-@inlined
+@compiled
 def _ascend(n_chains, n, rate, plan, few):
     """Plain ascent along the gradient, whose rows lie in V and M."""
     v_d, h_d = _sum(few.V, n_chains, n) / f32(n - n_chains), _sum(few.M, n_chains, n)
@@ -68,7 +68,7 @@ def _ascend(n_chains, n, rate, plan, few):
         few.c[j] += rate * dh[j]
 
 
-@inlined
+@compiled
 def _sum(A, start, stop):
     """Sum of some rows."""
     out = np.zeros(A.shape[1], f32)
@@ -78,7 +78,7 @@ def _sum(A, start, stop):
     return out
 
 
-@inlined
+@compiled
 def _up(V, n, W, X):
     """V[:n] W into X: TOGETHER rows of W at a time, for all rows of V, four at once that are not 0."""
     X[:n] = 0
@@ -100,7 +100,7 @@ def _up(V, n, W, X):
                     out[j] += s0 * w0[j] + s1 * w1[j] + s2 * w2[j] + s3 * w3[j]
 
 
-@inlined
+@compiled
 def _down(H, W, Y):
     """H W' into Y: five rows of H at once, the last five again where their number is no multiple of it."""
     n, n_hidden = H.shape
@@ -131,7 +131,7 @@ def _down(H, W, Y):
             Y[i, k] = s0
 
 
-@inlined
+@compiled
 def _outer(V, M, n, scale, keep, W):
     """keep * W + scale * V[:n]' M, in place, a row of W at a time; entries of V that are 0 left out."""
     at, by = np.zeros(n + 4, np.int64), np.zeros(n + 4, f32)
