@@ -1,6 +1,7 @@
 """A real service with a small model, and a browser; both for the whole session."""
 
 import importlib.util
+import os
 import shutil
 import threading
 import time
@@ -37,24 +38,31 @@ def _build_hook() -> ModuleType:
     return module
 
 
-@pytest.fixture(scope="package")
+def _missing(what: str) -> None:
+    """Skip where somebody tries the tests at home, fail where nothing may be left out."""
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
 def build_hook() -> ModuleType:
     """The build hook as a module."""
     return _build_hook()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def built(build_hook: ModuleType) -> Path:
     """The folder of the built page, with the tools of its tests beside."""
     try:
         build_hook.check()
         build_hook.build(report=lambda said: None)
     except build_hook.PageError as error:
-        pytest.skip(str(error))
+        _missing(str(error))
     return build_hook.STATIC
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recommender of the bundled films."""
     films = load("movielens-small")
@@ -90,14 +98,14 @@ def serving(model: Path) -> Iterator[str]:
         thread.join(START)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def address(model_file: Path, built: Path) -> Iterator[str]:
     """Address of a service of the bundled films."""
     with serving(model_file) as found:
         yield found
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def strange_address(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a service whose few items have no years, and titles that would do harm if they were taken for HTML."""
     ids = [f"{k}'; drop table" for k in range(len(STRANGE))]
@@ -113,15 +121,15 @@ def strange_address(built: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         yield found
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Debian's Chromium, with a profile of its own."""
+    """Debian's Chromium, with a profile of its own; ends with the module, lest its event loop be in others' way."""
     from _driving import ARGUMENTS, CHROMIUM
     from playwright.sync_api import sync_playwright
 
     chromium = next((path for path in CHROMIUM if Path(path).is_file()), shutil.which("chromium"))
     if chromium is None:
-        pytest.skip("there is no chromium; on Debian and Ubuntu: apt install chromium")
+        _missing("there is no chromium; on Debian and Ubuntu: apt install chromium")
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS, headless=True)
         yield opened
