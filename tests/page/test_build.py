@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from types import ModuleType
 
-import httpx
+import httpx2 as httpx
 import pytest
 from _driving import READY, watched
 from fastapi.testclient import TestClient
