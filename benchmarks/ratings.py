@@ -20,7 +20,15 @@ from harmonium.estimators.rating_rbm import RatingRBM
 from harmonium.evaluation.ratings import evaluate
 
 MULTI_PREDICTION = {"cases": "both", "refit": True, "n_machines": 3}
-CD1 = {"cases": "both", "refit": True, "method": "cd", "n_hidden": 128, "batch_size": 500, "weight_decay": 0.03}
+CD1 = {
+    "cases": "both",
+    "refit": True,
+    "n_machines": 3,
+    "method": "cd",
+    "n_hidden": 128,
+    "batch_size": 500,
+    "weight_decay": 0.03,
+}
 TEST_SHARE = 10  # one rating in ten
 
 

@@ -16,6 +16,7 @@ from harmonium.randomness import as_generator
 from harmonium.training.settings import OPTIMIZERS, Learning
 
 ADAGRAD_START = 1e-4  # initial accumulator; the first steps stay below learning_rate
+CHUNK = 1 << 16  # elements
 AVERAGES = ("average_W", "average_b", "average_c")  # names in a checkpoint
 EPS = {"adagrad": 1e-6, "adam": 1e-8, "momentum": 0.0}
 
@@ -80,7 +81,10 @@ class State:
             return
         share = np.float32((power + 1) / (power + self.epoch))
         for mean, array in zip(self.average, self.machine[:3]):
-            mean += share * (array - mean)
+            flat, now = mean.reshape(-1), array.reshape(-1)
+            for start in range(0, len(flat), CHUNK):  # temporaries stay in the cache
+                part = flat[start : start + CHUNK]
+                part += share * (now[start : start + CHUNK] - part)
 
     def step(self, learning: Learning, rate: float) -> Step:
         """Return the numbers of the next optimiser step.
