@@ -13,6 +13,7 @@ from harmonium.estimators.rating_rbm import RatingRBM
 from harmonium.kernels import jit
 from harmonium.models import level_rbm, rating_model
 from harmonium.models.rating_model import Blend
+from harmonium.training import loop
 from harmonium.training import state as states
 from harmonium.training.settings import Learning
 from harmonium.training.validation import errors, fit_blend
@@ -191,8 +192,6 @@ def test_divergence_is_noticed_within_an_epoch_and_names_the_setting(split):
 
 
 def test_divergence_after_a_good_epoch_keeps_the_last_good_model(split, monkeypatch):
-    from harmonium.training import loop
-
     calls = iter(range(100))
     monkeypatch.setattr(loop, "_divergence", lambda state, learning: "too high" if next(calls) == 3 else "")
     machine = RatingRBM(**SMALL, cases="users").fit(split.train)
@@ -317,6 +316,16 @@ def test_machines_that_learn_side_by_side_are_one_committee(split):
     assert four < one
     many.partial_fit(split.train, n_epochs=1)
     assert many.model_.n_machines == 4
+
+
+@pytest.mark.parametrize("name", ["W", "b", "c"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1e6])
+def test_divergence_is_seen_in_every_parameter(split, name, value):
+    learning, cases = Learning(n_epochs=1), split.train
+    state = states.start(level_rbm.initial(cases, 4, level_features("linear", cases.scale.x), 0), cases, learning, 0)
+    assert loop._divergence(state, learning) == ""
+    getattr(state.machine, name).flat[0] = value
+    assert "too high for these data" in loop._divergence(state, learning)
 
 
 def test_the_averaged_parameters_weigh_late_epochs_more(split):
