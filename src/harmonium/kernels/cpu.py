@@ -4,6 +4,7 @@ import numpy as np
 
 from harmonium.kernels import cpu_cases as rows
 from harmonium.kernels import cpu_entries as entries
+from harmonium.kernels import cpu_gradient as gradients
 from harmonium.kernels import cpu_units as units
 from harmonium.kernels.cpu_annealing import anneal_hidden as anneal_hidden
 from harmonium.kernels.cpu_annealing import anneal_visible as anneal_visible
@@ -85,3 +86,19 @@ def units_step(
     cost = ptr.copy()
     cost[1:] += UNIT_COST * np.cumsum(ptr[1:] > ptr[:-1], dtype=ptr.dtype)
     over_rows(units.units_step, cost, ptr, case, level, place, multi, sample, phase, machine, moments, step)
+
+
+def units_gradient(
+    ptr, case, level, place, multi: bool, sample: bool, phase: Phase, machine: Machine, row, out, first: int, last: int
+) -> None:
+    """Gradients of units first..last as rows; see `reference.units_gradient`."""
+    cost = ptr[first : last + 1] - ptr[first] + UNIT_COST * np.arange(last - first + 1)
+    args = first, ptr, case, level, place, multi, sample, phase, machine, row, out
+    over_rows(gradients.units_gradient, cost, *args)
+
+
+def rows_step(unit, n_entries, gradient, machine: Machine, moments: Moments, step: Step, first: int, last: int) -> None:
+    """Optimiser step along rows first..last of gradients; see `reference.rows_step`."""
+    over_rows(
+        gradients.rows_step, np.arange(last - first + 1), first, unit, n_entries, gradient, machine, moments, step
+    )
