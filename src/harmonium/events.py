@@ -226,3 +226,30 @@ class ChoiceEpochEnded(Event):
     loss: float | None
     learning_rate: float
     validation_ndcg: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanged(Event):
+    """What workers added up during an epoch, as the first of them saw it.
+
+    Parameters
+    ----------
+    machine, phase : str
+    epoch : int
+    n_workers : int
+    seconds : float
+        Wall time of the epoch.
+    seconds_waiting : float
+        The part of it in which sums of other workers were waited for.
+    n_bytes : int
+        Size of the arrays that were added up.
+    """
+
+    kind: ClassVar[str] = "exchanged"
+    machine: str
+    phase: str
+    epoch: int
+    n_workers: int
+    seconds: float
+    seconds_waiting: float
+    n_bytes: int

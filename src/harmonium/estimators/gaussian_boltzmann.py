@@ -1,7 +1,7 @@
 """The fully visible machine over items, in closed form."""
 
 from collections.abc import Iterator
-from typing import Any, final
+from typing import Any, Self, final
 
 import numpy as np
 import numpy.typing as npt
@@ -9,11 +9,12 @@ import numpy.typing as npt
 from harmonium import storage
 from harmonium.data import Interactions, Vocabulary
 from harmonium.errors import SettingError
-from harmonium.estimators.choice import ChoiceModel, Validation, sparse
+from harmonium.estimators.choice import ChoiceModel, Validation, Watch, sparse
 from harmonium.events import Event
 from harmonium.kernels import choices as kernels
 from harmonium.models import couplings
 from harmonium.models.couplings import Couplings, Dense, Dual, Factors, Neighbours, Pairs, Scaled
+from harmonium.training.engine import HERE, Engine
 from harmonium.training.memory import announced
 from harmonium.training.settings import check_choice, check_count, check_number, check_share
 
@@ -105,6 +106,38 @@ class GaussianBoltzmann(ChoiceModel):
         self.factors_: Factors | None = None
         self.couplings_: Couplings | None = None
         self.learned_: Interactions | None = None
+        self._engine: Engine = HERE
+
+    def fit(
+        self,
+        interactions: Interactions,
+        y: None = None,
+        *,
+        validation: Validation | None = None,
+        watch: Watch = (),
+        engine: Engine = HERE,
+    ) -> Self:
+        """Learn who chooses what together with what; see `ChoiceModel.fit`.
+
+        Parameters
+        ----------
+        interactions : Interactions
+        y : None
+        validation : (Interactions, Interactions), optional
+            A closed form has no use for it.
+        watch : callable or callables
+        engine : Engine
+            Where the sums X'X over users are made: this process, or a `harmonium.distributed.Cluster`.
+
+        Returns
+        -------
+        self
+        """
+        self._engine = engine
+        try:
+            return super().fit(interactions, y, validation=validation, watch=watch)
+        finally:
+            self._engine = HERE
 
     def _learn(self, interactions: Interactions, validation: Validation | None = None) -> Iterator[Event]:
         self._check()
@@ -122,11 +155,13 @@ class GaussianBoltzmann(ChoiceModel):
         if shape == "neighbours":
             self.couplings_ = couplings.neighbours(ready, self.n_neighbours)
         elif shape == "dual":
-            self.couplings_ = couplings.dual(ready)
+            self.couplings_ = couplings.dual(ready, self._engine.gram)
         elif self.n_pairs:
-            self.couplings_ = couplings.with_pairs(ready, x, self.n_pairs, float(self.pair_ridge or self.ridge))
+            self.couplings_ = couplings.with_pairs(
+                ready, x, self.n_pairs, float(self.pair_ridge or self.ridge), self._engine.gram
+            )
         else:
-            self.couplings_ = couplings.dense(ready)
+            self.couplings_ = couplings.dense(ready, self._engine.gram)
         self.learned_ = interactions if shape == "dual" else None
         self.factors_ = None
         if self.n_factors:

@@ -1,9 +1,9 @@
 """The rating machine as an estimator."""
 
 import os
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +11,11 @@ import numpy.typing as npt
 from harmonium.data import Ratings
 from harmonium.data.sketch import PairSketch
 from harmonium.errors import DataError, SettingError
-from harmonium.estimators.base import Estimator
+from harmonium.estimators.base import Estimator, Watch
 from harmonium.events import Event
 from harmonium.models import level_rbm, rating_model
 from harmonium.models.rating_model import Person, RatingModel
+from harmonium.training.engine import HERE, Engine
 from harmonium.training.fitting import MACHINES, Fit, Plan
 from harmonium.training.settings import SETTING_NAMES, Learning, check_choice, check_count, check_share
 from harmonium.units.levels import level_features
@@ -157,7 +158,8 @@ class RatingRBM(Estimator):
         validation: Ratings | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
-        watch: Callable[[Event], Any] | Iterable[Callable[[Event], Any]] = (),
+        watch: Watch = (),
+        engine: Engine = HERE,
     ) -> "RatingRBM":
         """Learn from ratings. Ctrl-C ends it with the best model so far.
 
@@ -174,6 +176,8 @@ class RatingRBM(Estimator):
             Go on from the checkpoint, bit for bit, when the file exists.
         watch : callable or callables
             Called with every event.
+        engine : Engine
+            Where to learn: in this process, or on a `harmonium.distributed.Cluster`.
 
         Returns
         -------
@@ -189,17 +193,8 @@ class RatingRBM(Estimator):
         ModelFileError
             The checkpoint belongs to another fit.
         """
-        watchers = [watch] if callable(watch) else list(watch)
-        run = self.fitting(ratings, validation=validation, checkpoint=checkpoint, resume=resume)
-        try:
-            for event in run:
-                for watcher in watchers:
-                    watcher(event)
-        except KeyboardInterrupt:  # it came while a watcher was at work
-            run.close()
-            if self.model_ is None:
-                raise
-        return self
+        run = self.fitting(ratings, validation=validation, checkpoint=checkpoint, resume=resume, engine=engine)
+        return self._watched(run, watch)
 
     def fitting(
         self,
@@ -208,6 +203,7 @@ class RatingRBM(Estimator):
         validation: Ratings | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
+        engine: Engine = HERE,
     ) -> Generator[Event, None, None]:
         """Learn, event by event; whenever it ends, `model_` holds the best model so far.
 
@@ -217,6 +213,7 @@ class RatingRBM(Estimator):
         validation : Ratings, optional
         checkpoint : path, optional
         resume : bool
+        engine : Engine
 
         Yields
         ------
@@ -227,7 +224,7 @@ class RatingRBM(Estimator):
         SettingError, DataError, DivergenceError, ModelFileError
             As `fit`.
         """
-        fit = Fit(ratings, self._plan(ratings), self._learning(), validation=validation)
+        fit = Fit(ratings, self._plan(ratings), self._learning(), validation=validation, engine=engine)
         if resume and checkpoint is not None and os.path.exists(checkpoint):
             fit.resume(checkpoint)
         yield from self._following(fit, checkpoint)

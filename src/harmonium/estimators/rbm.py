@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator
 from dataclasses import replace
 from typing import Any, final
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from harmonium import storage
 from harmonium.errors import DataError, ModelFileError
 from harmonium.estimators import cases
+from harmonium.estimators.base import Watch
 from harmonium.estimators.dense import DenseEstimator, mean_of, seed_of
 from harmonium.events import DenseEpochEnded, Ended, Event
 from harmonium.likelihood import Bracket, bracket, log_likelihood
@@ -27,6 +28,7 @@ from harmonium.training.dense import loop
 from harmonium.training.dense import state as states
 from harmonium.training.dense.chains import densely
 from harmonium.training.dense.settings import DENSE_SETTINGS, DenseLearning
+from harmonium.training.engine import HERE, Engine
 from harmonium.training.settings import check_count
 from harmonium.units import Layer, layer_from, layer_of
 from harmonium.units.layer import Floats
@@ -150,7 +152,8 @@ class RBM(DenseEstimator):
         validation: Any = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
-        watch: Callable[[Event], Any] | Iterable[Callable[[Event], Any]] = (),
+        watch: Watch = (),
+        engine: Engine = HERE,
     ) -> RBM:
         """Learn from rows. Ctrl-C ends it with the best model so far.
 
@@ -167,6 +170,8 @@ class RBM(DenseEstimator):
             Go on from the checkpoint, bit for bit, when the file exists.
         watch : callable or callables
             Called with every event.
+        engine : Engine
+            Where to learn: in this process, or on a `harmonium.distributed.Cluster`.
 
         Returns
         -------
@@ -180,17 +185,8 @@ class RBM(DenseEstimator):
         DivergenceError
             Learning diverged before any epoch ended well; later, the last good model is kept.
         """
-        watchers = [watch] if callable(watch) else list(watch)
-        run = self.fitting(X, validation=validation, checkpoint=checkpoint, resume=resume)
-        try:
-            for event in run:
-                for watcher in watchers:
-                    watcher(event)
-        except KeyboardInterrupt:  # it came while a watcher was at work
-            run.close()
-            if getattr(self, "model_", None) is None:
-                raise
-        return self
+        run = self.fitting(X, validation=validation, checkpoint=checkpoint, resume=resume, engine=engine)
+        return self._watched(run, watch)
 
     def fitting(
         self,
@@ -199,6 +195,7 @@ class RBM(DenseEstimator):
         validation: Any = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
+        engine: Engine = HERE,
     ) -> Generator[Event, None, None]:
         """Learn, event by event; whenever it ends, `model_` holds the best model so far.
 
@@ -208,6 +205,7 @@ class RBM(DenseEstimator):
         validation : array-like, (n, n_visible), optional
         checkpoint : path, optional
         resume : bool
+        engine : Engine
 
         Yields
         ------
@@ -228,7 +226,7 @@ class RBM(DenseEstimator):
             begun = rbms.initial(visible, hidden, seed, mean, self.initial_spread)
             self._state = states.start(begun, learning, seed, mean, table.X.shape[0])  # type: ignore[index]
         self.history_: list[Event] = []
-        yield from self._following(table.X, learning, held_out, checkpoint)
+        yield from self._following(table.X, learning, held_out, checkpoint, engine)
 
     def partial_fit(self, X: Any, y: Any = None, *, n_epochs: int = 1) -> RBM:
         """Learn on from the fitted model; chains, moments and offsets go on where they were.
@@ -263,7 +261,7 @@ class RBM(DenseEstimator):
         return self
 
     def _following(
-        self, X: Any, learning: DenseLearning, held_out: Floats | None, checkpoint: Any
+        self, X: Any, learning: DenseLearning, held_out: Floats | None, checkpoint: Any, engine: Engine = HERE
     ) -> Generator[Event, None, None]:
         state, score, watch = self._state, None, None
         if self.monitor or held_out is not None:
@@ -272,7 +270,7 @@ class RBM(DenseEstimator):
             watch = Monitor(some, held_out, learning.n_steps, always=() if held_out is None else ("pseudo",))
             score = SCORE if held_out is not None else None
         try:
-            for event in loop.train(state, X, learning, monitor=watch, score=score, checkpoint=checkpoint):
+            for event in engine.train_dense(state, X, learning, monitor=watch, score=score, checkpoint=checkpoint):
                 if watch is not None and isinstance(event, DenseEpochEnded):
                     event = replace(event, warning=watch.warning)
                 self.history_.append(event)

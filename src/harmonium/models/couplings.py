@@ -9,6 +9,7 @@ machine that pseudo-likelihood learns predicts item j from the others by
 item, each item's solved on its own neighbourhood.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
@@ -22,6 +23,7 @@ from harmonium.kernels.jit import over_rows
 from harmonium.kernels.linear import BLOCK, invert
 
 Floats = npt.NDArray[np.float32]
+Gram = Callable[[Sparse, Sparse, Floats], Floats]
 DENSE_CHUNK = 1 << 24  # elements of a temporary
 OVERSAMPLED = 20  # vectors beyond those wanted
 POWER_STEPS = 3
@@ -290,15 +292,17 @@ def scaled(
     return Scaled(ready, kernels.transposed(ready, n_items), D, out, user_weight)
 
 
-def dense(s: Scaled) -> Dense:
+def dense(s: Scaled, gram: Gram = kernels.gram) -> Dense:
     """Every coupling, by an inverse over items; in place, one n x n array.
 
     Parameters
     ----------
     s : Scaled
+    gram : callable
+        `kernels.choices.gram`, or the same made elsewhere.
     """
     n = len(s.ridge)
-    M = kernels.gram(s.x, s.columns, np.empty((n, n), np.float32))
+    M = gram(s.x, s.columns, np.empty((n, n), np.float32))
     M[np.diag_indices(n)] += 1
     invert(M)
     factor = -np.sqrt(s.ridge) / np.diag(M) * s.out
@@ -308,7 +312,7 @@ def dense(s: Scaled) -> Dense:
     return Dense(M)
 
 
-def with_pairs(s: Scaled, x: Sparse, n_pairs: int, ridge: float) -> Dense:
+def with_pairs(s: Scaled, x: Sparse, n_pairs: int, ridge: float, gram: Gram = kernels.gram) -> Dense:
     """Every coupling, and those of the most frequent pairs of items to all others.
 
     Parameters
@@ -320,6 +324,8 @@ def with_pairs(s: Scaled, x: Sparse, n_pairs: int, ridge: float) -> Dense:
         At most.
     ridge : float
         Of a pair.
+    gram : callable
+        As of `dense`.
 
     Notes
     -----
@@ -332,7 +338,7 @@ def with_pairs(s: Scaled, x: Sparse, n_pairs: int, ridge: float) -> Dense:
     Z = pairs.of(x, n) * (s.user_weight / np.sqrt(ridge)).astype(np.float32)[:, None]
     M = np.empty((n + m, n + m), np.float32)
     left = np.empty((n, n), np.float32)
-    M[:n, :n] = kernels.gram(s.x, s.columns, left)
+    M[:n, :n] = gram(s.x, s.columns, left)
     M[n:, :n] = kernels.sum_rows(s.columns, Z).T
     M[n:, n:] = Z.T @ Z
     M[np.diag_indices(n + m)] += 1
@@ -354,15 +360,17 @@ def with_pairs(s: Scaled, x: Sparse, n_pairs: int, ridge: float) -> Dense:
     return Dense(B, pairs)
 
 
-def dual(s: Scaled) -> Dual:
+def dual(s: Scaled, gram: Gram = kernels.gram) -> Dual:
     """The inverse over users; in place, one n_users x n_users array.
 
     Parameters
     ----------
     s : Scaled
+    gram : callable
+        As of `dense`.
     """
     n_users = len(s.x[0]) - 1
-    A = kernels.gram(s.columns, s.x, np.empty((n_users, n_users), np.float32))
+    A = gram(s.columns, s.x, np.empty((n_users, n_users), np.float32))
     A[np.diag_indices(n_users)] += 1
     invert(A)
     return Dual(A, s, 1 - kernels.quadratic(s.columns, A))

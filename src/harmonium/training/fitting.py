@@ -24,7 +24,7 @@ from harmonium.models.fold_in import grown
 from harmonium.models.level_rbm import LevelRBM
 from harmonium.models.rating_model import Blend, ItemsSide, RatingModel
 from harmonium.training import state as states
-from harmonium.training.loop import train
+from harmonium.training.engine import HERE, Engine
 from harmonium.training.settings import Learning
 from harmonium.training.validation import Scorer, fit_blend
 
@@ -91,6 +91,8 @@ class Fit:
         Validation ratings, instead of cutting some from `ratings`.
     place : dict of int arrays, optional
         Where the "users" and "items" of `warm` stand among those of `ratings`.
+    engine : Engine
+        Where the machines learn.
     """
 
     def __init__(
@@ -101,7 +103,9 @@ class Fit:
         warm: RatingModel | None = None,
         validation: Ratings | None = None,
         place: dict[str, npt.NDArray[np.integer]] | None = None,
+        engine: Engine = HERE,
     ):
+        self.engine = engine
         self.ratings, self.plan, self.learning, self.warm = ratings, plan, learning, warm
         self.place = place or {}
         self.split = _validation_split(ratings, plan, validation)
@@ -157,11 +161,14 @@ class Fit:
         name = kind if self.plan.n_machines == 1 else f"{kind} {place + 1}"
         how = {"machine": name, "phase": phase, "score": self._score(stage), "n_epochs": self.epochs.get((kind, place))}
         try:
-            for event in train(state, cases, self._learning(phase), **how):
+            for event in self.engine.train_ratings(state, cases, self._learning(phase), **how):
                 if isinstance(event, Ended):
                     self._end(stage, state, event)
                 yield event
-                due = isinstance(event, EpochEnded) and time.monotonic() - self._saved_at > SAVE_EVERY
+                at_hand = (
+                    isinstance(event, EpochEnded) and state.epoch == event.epoch
+                )  # an engine may keep it till the end
+                due = at_hand and time.monotonic() - self._saved_at > SAVE_EVERY
                 if checkpoint is not None and (due or isinstance(event, Ended)):
                     self.save(checkpoint, stage, state)
                     yield Saved(os.fspath(checkpoint), name, phase, state.epoch)

@@ -38,6 +38,7 @@ def train(
     phase: str = "final",
     score: Callable[[LevelRBM], Score] | None = None,
     n_epochs: int | None = None,
+    run: Callable[[], None] | None = None,
 ) -> Iterator[Event]:
     """Learn until the epochs are used up, the validation error stops falling, or something ends it.
 
@@ -54,6 +55,8 @@ def train(
         How a model does on validation ratings; without it the last epoch is the best one.
     n_epochs : int, optional
         Where to stop, when that is before `learning.n_epochs`; the schedule stays the same.
+    run : callable, optional
+        One pass over the data that changes `state`, where it is not this process's alone to make.
 
     Yields
     ------
@@ -62,12 +65,15 @@ def train(
     """
     n_epochs = learning.n_epochs if n_epochs is None else n_epochs
     yield Began(machine, phase, int((np.diff(cases.indptr) > 0).sum()), cases.n_ratings, n_epochs, state.epoch)
-    chunks = [Chunk.of(layout(cases))]
+    chunks = [] if run else [Chunk.of(layout(cases))]
     reason, advice = "finished", ""
     try:
-        while state.epoch < n_epochs and reason == "finished":
+        while state.epoch < n_epochs:
+            if score and learning.patience and state.epoch - state.best_epoch >= learning.patience:
+                reason = "early stopping"  # asked before an epoch, so that a resumed run asks as well
+                break
             began = time.perf_counter()
-            run_epoch(state, chunks, learning)
+            run() if run else run_epoch(state, chunks, learning)
             state.take_average(learning.averaging)
             seconds = time.perf_counter() - began
             advice = _divergence(state, learning)
@@ -80,8 +86,6 @@ def train(
                 reason, advice = "diverged", _advice(learning)
                 break
             _remember(state, rbm, outcome)
-            if score and learning.patience and state.epoch - state.best_epoch >= learning.patience:
-                reason = "early stopping"
             yield EpochEnded(
                 machine, phase, state.epoch, n_epochs, seconds, cases.n_ratings / seconds,
                 learning.rate_at((state.epoch - 1) / learning.n_epochs), *(outcome or (None, None, None)),
@@ -126,7 +130,7 @@ def _run_chunk(state: State, chunk: Chunk, number: int, learning: Learning, done
     chain = state.chain[chunk.first_entry :][: len(where.level)]
     for k, batch in enumerate(batches, start=done):
         rate = learning.rate_at((state.epoch + k / n_batches) / learning.n_epochs)
-        _first_pass(state, where, learning, batch, phase, number, chain)
+        first_pass(state, where, learning, batch, phase, number, chain)
         step = state.step(learning, rate)
         multi = learning.method == "multi-prediction"
         how = multi, learning.sampled and not multi
@@ -137,9 +141,23 @@ def _run_chunk(state: State, chunk: Chunk, number: int, learning: Learning, done
         optimise(state.machine.c, gradient, *state.c_moments, step.rate, step)
 
 
-def _first_pass(
+def first_pass(
     state: State, where: Layout, learning: Learning, batch: Batch, phase: Phase, number: int, chain: npt.NDArray
 ) -> None:
+    """Hidden units and fields of a mini-batch, into `phase`, by the method of learning.
+
+    Parameters
+    ----------
+    state : State
+    where : Layout
+    learning : Learning
+    batch : Batch
+    phase : Phase
+    number : int
+        Of the chunk.
+    chain : uint8 array, (n_entries,)
+        Fantasies' levels of the chunk; empty when nothing is drawn.
+    """
     if learning.method == "multi-prediction":
         keys = _keys(state, number, 2)
         backend().mp_phase(batch.cases, where, state.machine, keys, learning.keep, learning.hidden_dropout, phase)

@@ -43,8 +43,32 @@ class Fantasies(NamedTuple):
     carried: Floats | None = None
 
 
+class Whole(NamedTuple):
+    """Of which mini-batch, and of which chains, those at hand are a part.
+
+    Parameters
+    ----------
+    n_cases, n_chains : int
+        Of all parts together.
+    case : int64 array, (batch,)
+        Numbers of the cases at hand: what they draw depends on these.
+    first_chain : int
+        Number of the first persistent chain at hand.
+    """
+
+    n_cases: int
+    n_chains: int
+    case: npt.NDArray[np.int64]
+    first_chain: int
+
+
 def fantasies(
-    state: State, X: Cases, rows: npt.NDArray[np.int64], learning: DenseLearning, work: Workspace
+    state: State,
+    X: Cases,
+    rows: npt.NDArray[np.int64],
+    learning: DenseLearning,
+    work: Workspace,
+    whole: Whole | None = None,
 ) -> Fantasies:
     """Move the chains of the method and leave their visible states in the first rows of `work.V`.
 
@@ -55,15 +79,19 @@ def fantasies(
     rows : int64 array, (batch,)
     learning : DenseLearning
     work : Workspace
+    whole : Whole, optional
+        Of "cd" and "pcd": what this is a part of, where it is one.
     """
     if learning.method == "pcd":
-        return _persistent(state, learning, work)
+        return _persistent(state, learning, work, 0 if whole is None else whole.first_chain)
     if learning.method == "fast-pcd":
         return _fast(state, learning, work)
     if learning.method == "tempered-pcd":
         return _tempered(state, learning, work)
     v = densely(X, rows)
-    return _from_data(state, v, rows, learning, work) if learning.method == "cd" else _full(state, v, learning, work)
+    if learning.method == "cd":
+        return _from_data(state, v, rows if whole is None else whole.case, learning, work)
+    return _full(state, v, learning, work)
 
 
 def densely(X: Cases, rows: npt.NDArray[np.int64]) -> Floats:
@@ -88,10 +116,10 @@ def size(X: Cases) -> tuple[int, int]:
     return n_cases, n_visible
 
 
-def _persistent(state: State, learning: DenseLearning, work: Workspace) -> Fantasies:
+def _persistent(state: State, learning: DenseLearning, work: Workspace, first: int) -> Fantasies:
     """From the hidden states of the last update; the last step's are drawn with the means, for the next one."""
     n = len(state.h)
-    chain, total = np.arange(n), state.visible.total(state.v)
+    chain, total = first + np.arange(n), state.visible.total(state.v)
     for t in range(learning.n_steps):
         _visible(state, state.h, state.arrays["W"], state.arrays["b"], work, chain, t, total)
         if t < learning.n_steps - 1:

@@ -39,6 +39,7 @@ def train(
     monitor: Monitor | None = None,
     score: str | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
+    run: Callable[[], Outcome] | None = None,
 ) -> Iterator[Event]:
     """Learn until the epochs are used up, the score stops rising, or something ends it.
 
@@ -54,6 +55,8 @@ def train(
         Which of the monitor's numbers chooses the best epoch, higher being better; without it the last one is best.
     checkpoint : path, optional
         Written every 20 seconds and at the end.
+    run : callable, optional
+        One pass over the data that changes `state`, where it is not this process's alone to make.
 
     Yields
     ------
@@ -61,13 +64,13 @@ def train(
         `Began`, one `DenseEpochEnded` an epoch, `Saved`, `Ended`.
     """
     yield Began(MACHINE, "final", size(X)[0], int(np.prod(size(X))), learning.n_epochs, state.epoch)
-    work, reason, advice, saved = workspace(state, X, learning), "finished", "", time.monotonic()
-    states.begin_chains(state, learning, densely(X, _first_cases(X, learning)))
+    reason, advice, saved = "finished", "", time.monotonic()
+    run = _here(state, X, learning) if run is None else run
     try:
         while state.epoch < learning.n_epochs and reason == "finished":
             began = time.perf_counter()
             try:
-                outcome = run_epoch(state, X, learning, work)
+                outcome = run()
             except DivergenceError as error:
                 reason, advice = "diverged", f"{error}; {_advice(learning)}"
                 break
@@ -97,6 +100,25 @@ def train(
     if checkpoint is not None and reason in ("finished", "early stopping"):
         yield save(checkpoint, state, learning, X)
     yield Ended(MACHINE, "final", reason, state.epoch, state.best_epoch, advice)
+
+
+def _here(state: State, X: Cases, learning: DenseLearning) -> Callable[[], Outcome]:
+    """Passes over the data in this process."""
+    begin_chains(state, X, learning)
+    work = workspace(state, X, learning)
+    return lambda: run_epoch(state, X, learning, work)
+
+
+def begin_chains(state: State, X: Cases, learning: DenseLearning) -> None:
+    """Start persistent chains at cases spread over the data, where the method has them and there are none yet.
+
+    Parameters
+    ----------
+    state : State
+    X : float32 array or csr_array, (n_cases, n_visible)
+    learning : DenseLearning
+    """
+    states.begin_chains(state, learning, densely(X, _first_cases(X, learning)))
 
 
 def workspace(state: State, X: Cases, learning: DenseLearning) -> Workspace:

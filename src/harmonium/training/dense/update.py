@@ -69,10 +69,52 @@ def update(
         outcome = Outcome(found.n_steps, None)
     else:
         outcome = _direct_update(state, densely(X, rows), rows, learning, rate)
+    _settle(state, learning)
+    return outcome
+
+
+def _settle(state: State, learning: DenseLearning) -> None:
     if learning.max_norm:
         _limit(state.arrays["W"], learning.max_norm)
     state.refresh()
-    return outcome
+
+
+def climb(
+    state: State, slope: direct.Slope, means: tuple[Floats, Floats], learning: DenseLearning, rate: float
+) -> None:
+    """One step of every parameter along a gradient of chains that was made elsewhere, in place.
+
+    Parameters
+    ----------
+    state : State
+    slope : dict of float32 arrays
+        By the names of `models.rbm.arrays`, not centred.
+    means : two float32 arrays, (n_visible,), (n_hidden,)
+        Of the mini-batch's data.
+    learning : DenseLearning
+    rate : float
+        Learning rate at this moment.
+    """
+    slope, before = _by_offsets(state, slope, means, learning)
+    _sparsely(slope, means[1], learning)
+    _steps(state, slope, learning, rate)
+    _turn_back(state, before)
+    _settle(state, learning)
+
+
+def _by_offsets(
+    state: State, slope: direct.Slope, means: tuple[Floats, Floats], learning: DenseLearning
+) -> tuple[direct.Slope, Floats | None]:
+    """The gradient, centred where the layers can be, and the weights where a step has to be turned back."""
+    if (
+        not learning.centring or state.visible.kind == "multinomial"
+    ):  # hidden fields of rows with totals scale with them
+        return slope, None
+    phases.move_offsets(state, learning, *means)
+    slope = phases.centred(state, slope)
+    if not _adapts(learning):
+        return slope, None
+    return _as_centred(state, slope, slope["W"]), state.arrays["W"].copy()
 
 
 def _direct_update(
@@ -81,12 +123,8 @@ def _direct_update(
     rbm, value, before = state.view(), None, None
     if learning.method in ("exact", "discriminative"):
         value, slope = _centrable(rbm, v, learning)
-        if learning.centring and state.visible.total(v) is None:
-            h_mean = rbm.hidden.mean(v @ rbm.W + rbm.c).mean(axis=0)
-            phases.move_offsets(state, learning, v.mean(axis=0), h_mean)
-            slope = phases.centred(state, slope)
-            if _adapts(learning):
-                slope, before = _as_centred(state, slope, slope["W"]), state.arrays["W"].copy()
+        h_mean = rbm.hidden.mean(v @ rbm.W + rbm.c).mean(axis=0)
+        slope, before = _by_offsets(state, slope, (v.mean(axis=0), h_mean), learning)
     elif learning.method == "multi-prediction":
         value, slope = direct.multi_prediction(rbm, v, state.key(1), rows, learning.keep)
     else:

@@ -1,0 +1,465 @@
+"""A cluster: where machines learn on several workers. Ray starts them, sees when one dies, and starts them again."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import pickle
+import shutil
+import tempfile
+import threading
+import uuid
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, Self, final
+
+import numpy as np
+import numpy.typing as npt
+
+from harmonium.data import Ratings
+from harmonium.distributed import dense_epoch, jobs, shards
+from harmonium.distributed.dense_epoch import DenseShard
+from harmonium.distributed.desk import open_desk
+from harmonium.distributed.jobs import RatingsPart
+from harmonium.errors import HarmoniumError, SettingError
+from harmonium.events import Ended, Event
+from harmonium.kernels.choices import Sparse
+from harmonium.models.level_rbm import LevelRBM
+from harmonium.training import state as states
+from harmonium.training.dense import loop as dense_loop
+from harmonium.training.dense import state as dense_states
+from harmonium.training.dense.chains import Cases, size
+from harmonium.training.dense.settings import DenseLearning
+from harmonium.training.dense.state import State as DenseState
+from harmonium.training.fitting import SAVE_EVERY
+from harmonium.training.loop import Score
+from harmonium.training.settings import Learning, check_choice, check_count, check_number
+from harmonium.training.state import State
+from harmonium.training.validation import Scorer
+
+LOOK_EVERY = 0.1  # seconds between two looks at the desk
+MOST_WORKERS = 65_536
+KEPT = 2  # checkpoints
+POLL = "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"
+POLL_SECONDS = 0.2  # between two looks of Ray Train at its workers, of which each takes in one checkpoint
+Floats = npt.NDArray[np.float32]
+
+
+@final
+class Cluster:
+    """Workers that learn one machine together; give it to `fit` as `engine`.
+
+    Every worker holds a shard of the cases and a copy of the machine; what they learn is what one process learns from
+    the same mini-batches, to rounding, whatever their number. A worker that dies costs the epochs since the last
+    checkpoint, and changes nothing else.
+
+    Parameters
+    ----------
+    workers : int
+    address : str, optional
+        Of a Ray cluster: "auto" or HOST:PORT; without one, the workers are processes of this machine.
+    cpus_per_worker : int
+        Processors, and threads, of each worker.
+    gpu : bool
+        Whether each worker has a GPU, on which sums are made by NCCL.
+    storage : path, optional
+        Folder for checkpoints, which all machines must reach; a temporary one where there is a single machine.
+    max_failures : int
+        How often workers may be lost in one run.
+    checkpoint_every : float
+        Seconds from one checkpoint to the next, at least; 0 makes one after every epoch.
+
+    Raises
+    ------
+    SettingError
+        A number is out of range.
+
+    Examples
+    --------
+    >>> cluster = Cluster(workers=2)  # nothing starts before it is used
+    >>> cluster.workers
+    2
+    """
+
+    def __init__(
+        self,
+        workers: int = 2,
+        *,
+        address: str | None = None,
+        cpus_per_worker: int = 1,
+        gpu: bool = False,
+        storage: str | os.PathLike[str] | None = None,
+        max_failures: int = 3,
+        checkpoint_every: float = SAVE_EVERY,
+    ):
+        check_count("workers", workers, 1, MOST_WORKERS)
+        check_count("cpus_per_worker", cpus_per_worker, 1, 1_024)
+        check_count("max_failures", max_failures, 0, 1_000_000)
+        check_number("checkpoint_every", checkpoint_every, 0.0, 1e6)
+        self.workers, self.address, self.cpus_per_worker, self.gpu = int(workers), address, int(cpus_per_worker), gpu
+        self.max_failures, self.checkpoint_every = int(max_failures), float(checkpoint_every)
+        self._storage = None if storage is None else os.path.abspath(storage)
+        self._temporary, self._started = "", False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End what this object started; a cluster that ran before goes on."""
+        if self._started:
+            import ray
+
+            ray.shutdown()
+            self._started = False
+        if self._temporary:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+            self._temporary = ""
+
+    def train_ratings(
+        self,
+        state: State,
+        cases: Ratings,
+        learning: Learning,
+        *,
+        machine: str = "users",
+        phase: str = "final",
+        score: Callable[[LevelRBM], Score] | None = None,
+        n_epochs: int | None = None,
+    ) -> Iterator[Event]:
+        """Learn a machine for ratings; as `training.loop.train`, but `state` is complete only when `Ended` comes.
+
+        Parameters
+        ----------
+        state : State
+        cases : Ratings
+        learning : Learning
+        machine, phase : str
+        score : Scorer, optional
+        n_epochs : int, optional
+
+        Yields
+        ------
+        Event
+            Those of `training.loop.train`, and an `Exchanged` before each `EpochEnded`.
+
+        Raises
+        ------
+        HarmoniumError
+            A worker failed; more workers were lost than `max_failures`.
+        """
+        if score is not None and not isinstance(score, Scorer):
+            raise SettingError("score: workers share the validation ratings of a Scorer, not any function")
+        self._connect()
+        cut = shards.edges(cases.indptr, self.workers)
+        header, arrays = states.to_parts(state)
+        chain, parts = arrays.pop("chain"), []
+        for first, last in itertools.pairwise(cut):
+            own = chain[cases.indptr[first] : cases.indptr[last]] if len(chain) else chain
+            parts.append((_ratings_part(cases, score, first, last), {"chain": own}))
+        busy = np.flatnonzero(np.diff(cases.indptr)).astype(np.int32)
+        how = {"machine": machine, "phase": phase, "n_epochs": n_epochs}
+        config = {"kind": "ratings", "busy": _put(busy), "n_ratings": cases.n_ratings, "how": how, "learning": learning}
+
+        def take(folder: str) -> None:
+            vars(state).update(vars(states.from_parts(*jobs.read(folder, list(range(self.workers))))))
+
+        yield from self._run(config, header, arrays, parts, take, state, (machine, phase))
+
+    def train_dense(
+        self,
+        state: DenseState,
+        X: Cases,
+        learning: DenseLearning,
+        *,
+        monitor: dense_loop.Monitor | None = None,
+        score: str | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+    ) -> Iterator[Event]:
+        """Learn a dense machine by CD or PCD; as `training.dense.loop.train`, complete when `Ended` comes.
+
+        Parameters
+        ----------
+        state : State
+        X : float32 array or csr_array, (n_cases, n_visible)
+        learning : DenseLearning
+        monitor, score : None
+            What is measured while learning is measured in one process.
+        checkpoint : path, optional
+            Written at the end; on the way, checkpoints go to `storage`.
+
+        Yields
+        ------
+        Event
+
+        Raises
+        ------
+        SettingError
+            The method is not one that workers share.
+        HarmoniumError
+            As `train_ratings`.
+        """
+        check_choice("method of learning on a cluster", learning.method, dense_epoch.METHODS)
+        if monitor is not None or score is not None:
+            raise SettingError("monitor and validation are measured in one process: fit without them on a cluster")
+        if learning.discrimination:
+            raise SettingError(
+                f"discrimination: {learning.discrimination} is learnt in one process; set 0 on a cluster"
+            )
+        self._connect()
+        dense_loop.begin_chains(state, X, learning)
+        rows, chains = (shards.even(n, self.workers) for n in (size(X)[0], len(state.v)))
+        header, arrays = dense_states.to_parts(state)
+        v, h = (arrays.pop(name) for name in jobs.DENSE_CHAINS)
+        parts = []
+        for k in range(self.workers):
+            shard = DenseShard(X[rows[k] : rows[k + 1]], rows[k], rows[-1], chains[k], chains[-1])
+            own = slice(chains[k], chains[k + 1])
+            parts.append((shard, {"v": v[own], "h": h[own]}))
+
+        def take(folder: str) -> None:
+            vars(state).update(vars(dense_states.from_parts(*jobs.read(folder, list(range(self.workers))))))
+            if checkpoint is not None:
+                dense_loop.save(checkpoint, state, learning, X)
+
+        config = {"kind": "dense", "learning": learning}
+        yield from self._run(config, header, arrays, parts, take, state, (dense_loop.MACHINE, "final"))
+
+    def gram(self, x: Sparse, transposed: Sparse, out: Floats) -> Floats:
+        """X'X by Ray Data, a shard of rows a task; as `kernels.choices.gram`.
+
+        Parameters
+        ----------
+        x : sparse, (n_rows, n)
+        transposed : sparse, (n, n_rows)
+            Not needed here: every shard makes its own.
+        out : float32 array, (n, n)
+        """
+        from harmonium.distributed.gram import gram
+
+        self._connect()
+        return gram(x, out, self.workers, self.cpus_per_worker)
+
+    def map_people(
+        self,
+        source: list[str],
+        output: str | os.PathLike[str],
+        columns: list[str],
+        actor: Callable[..., Any],
+        settings: dict[str, Any],
+    ) -> None:
+        """Map Parquet files of histories, whole people at a time, to Parquet files; see `people.map_people`.
+
+        Parameters
+        ----------
+        source : list of str
+        output : path
+        columns : list of str
+        actor : class
+        settings : dict
+
+        Raises
+        ------
+        HarmoniumError
+            An actor failed; the message is that of its error.
+        """
+        from harmonium.distributed.people import map_people
+
+        self._connect()
+        try:
+            map_people(source, output, columns, actor, settings, self.workers, self.cpus_per_worker)
+        except Exception as error:
+            raise _told(error) from error
+
+    def _run(
+        self, config: dict[str, Any], header: dict[str, Any], arrays: dict[str, npt.NDArray], parts: list[Any],
+        take: Callable[[str], None], state: State | DenseState, name: tuple[str, str],
+    ) -> Generator[Event, None, None]:  # fmt: skip
+        """Run the workers; `take` takes the state from the last checkpoint before `Ended` is handed on."""
+        desk = open_desk()
+        config |= {
+            "header": header, "arrays": _put(arrays), "parts": [_put(part) for part in parts], "desk": desk,
+            "n_threads": self.cpus_per_worker, "device": "cuda" if self.gpu else "cpu", "every": self.checkpoint_every,
+        }  # fmt: skip
+        trainer, ended = self._trainer(config, name), None
+        run = _Run(trainer)
+        events = run.events(desk)
+        try:
+            for event in events:
+                if isinstance(event, Ended):
+                    ended = event
+                else:
+                    yield event
+        except GeneratorExit:  # nobody wants more events: what was learnt stays
+            events.close()
+            if run.ended_well:
+                take(run.checkpoint())
+            raise
+        take(run.checkpoint())
+        if ended is None:  # stopped on request
+            ended = Ended(*name, "interrupted", state.epoch, state.best_epoch)
+        yield ended
+
+    def _trainer(self, config: dict[str, Any], name: tuple[str, str]) -> Any:
+        from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+        from ray.train.torch import TorchTrainer
+
+        from harmonium.distributed.worker import learn
+
+        return TorchTrainer(
+            learn,
+            train_loop_config=config,
+            scaling_config=ScalingConfig(
+                num_workers=self.workers,
+                use_gpu=self.gpu,
+                resources_per_worker={"CPU": self.cpus_per_worker} | ({"GPU": 1} if self.gpu else {}),
+            ),
+            run_config=RunConfig(
+                name="-".join((*name, uuid.uuid4().hex)).replace(" ", "-"),
+                storage_path=self._storage or self._temporary,
+                failure_config=FailureConfig(max_failures=self.max_failures),
+                checkpoint_config=CheckpointConfig(num_to_keep=KEPT),
+            ),
+        )
+
+    def _connect(self) -> None:
+        """Find the cluster, or start workers' processes on this machine.
+
+        Raises
+        ------
+        SettingError
+            Ray is not installed, there is no cluster at the address, or it is too small.
+        """
+        ray = _ray()
+        if not ray.is_initialized():
+            self._start(ray)
+        if self._storage is None and not self._temporary:
+            if sum(node["Alive"] for node in ray.nodes()) > 1:
+                raise SettingError("storage: several machines need a folder for checkpoints that all of them reach")
+            self._temporary = tempfile.mkdtemp(prefix="harmonium-")
+        there = ray.cluster_resources().get("CPU", 0)
+        if there < self.workers * self.cpus_per_worker:
+            raise SettingError(
+                f"workers: {self.workers} of {self.cpus_per_worker} processors each are wanted, and the cluster has "
+                f"{there:g} processors"
+            )
+
+    def _start(self, ray: Any) -> None:
+        quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
+        if self.address is None:
+            quiet["num_cpus"] = max(os.cpu_count() or 1, self.workers * self.cpus_per_worker)
+        else:
+            quiet = {"address": self.address, "log_to_driver": False, "logging_level": logging.ERROR}
+        try:
+            ray.init(**quiet)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise SettingError(f"address: {self.address}: no Ray cluster answers there ({error})") from error
+        self._started = True
+
+
+def _ray() -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
+    os.environ.setdefault(POLL, str(POLL_SECONDS))
+    try:
+        import ray
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise SettingError(f"{error.name} is not installed; pip install 'harmonium[ray]'") from None
+    return ray
+
+
+def _put(value: Any) -> Any:
+    import ray
+
+    return ray.put(value)
+
+
+def _ratings_part(cases: Ratings, score: Scorer | None, first: int, last: int) -> RatingsPart:
+    held_out = None
+    if score is not None:
+        own = shards.part(score.held_out, first, last)
+        held_out = own.indptr, own.item, own.level
+    mine = shards.part(cases, first, last)
+    return RatingsPart(mine.indptr, mine.item, mine.level, held_out, first, last, cases.n_items, cases.scale)
+
+
+class _Run:
+    """Ray Train's run in a thread of its own, its events in this one."""
+
+    def __init__(self, trainer: Any):
+        self._trainer, self._result, self._error = trainer, None, None
+        self._failure: bytes = b""
+
+    def events(self, desk: Any) -> Generator[Event, None, None]:
+        """Run, and hand on what lies on the desk. Ctrl-C asks the workers to stop after their epoch."""
+        import ray
+
+        thread, interrupted = threading.Thread(target=self._fit, daemon=True), False
+        thread.start()
+        try:
+            while True:
+                try:
+                    alive = thread.is_alive()
+                    yield from ray.get(desk.take.remote())
+                    if not alive:
+                        break
+                    thread.join(LOOK_EVERY)
+                except KeyboardInterrupt:
+                    if interrupted:
+                        raise
+                    interrupted = True
+                    desk.stop.remote()
+            self._failure = ray.get(desk.failure.remote())
+        finally:
+            if thread.is_alive():
+                desk.stop.remote()
+                thread.join()
+
+    @property
+    def ended_well(self) -> bool:
+        """Whether there is a checkpoint to take."""
+        return not self._failure and self._error is None and self._result is not None
+
+    def checkpoint(self) -> str:
+        """The folder of the last checkpoint.
+
+        Raises
+        ------
+        HarmoniumError
+            The run failed.
+        """
+        if self._failure:
+            raise pickle.loads(self._failure)
+        if self._error is not None:
+            raise HarmoniumError(f"Ray Train gave up: {_cause(self._error)}") from self._error
+        result: Any = self._result
+        if result is None or result.checkpoint is None:
+            raise HarmoniumError("the workers ended without a checkpoint")
+        return result.checkpoint.path
+
+    def _fit(self) -> None:
+        try:
+            self._result = self._trainer.fit()
+        except Exception as error:
+            self._error = error
+
+
+def _told(error: BaseException) -> HarmoniumError:
+    """harmonium's own error within one of Ray Data, or one that tells what happened in a line."""
+    inner: BaseException | None = error
+    while inner is not None:
+        cause = getattr(inner, "cause", None)
+        for found in (inner, cause):
+            if isinstance(found, HarmoniumError):
+                return type(found)(*found.args)
+        inner = cause if isinstance(cause, BaseException) else inner.__cause__
+    return HarmoniumError(f"a worker failed: {' '.join(str(error).split())[-400:]}")
+
+
+def _cause(error: Exception) -> str:
+    """What Ray Train says of a failure, in one line."""
+    failures = getattr(error, "worker_failures", None) or {}
+    told = [f"worker {rank}: {' '.join(str(cause).split())[:200]}" for rank, cause in sorted(failures.items())]
+    return "; ".join(told) or " ".join(str(error).split())[:400]

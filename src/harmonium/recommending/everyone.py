@@ -1,0 +1,163 @@
+"""Lists for everybody at once: whole tables of histories in, tables of ranked lists out."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from harmonium.data import Ratings, read_ratings
+from harmonium.models import rating_model
+from harmonium.recommending import ranking
+from harmonium.recommending.catalogue import Years
+from harmonium.recommending.many import NOTHING
+from harmonium.recommending.recommender import MOST_ASKED, Recommender
+from harmonium.training.settings import check_count
+
+AT_ONCE = 256  # people whose scores are made together
+Columns = dict[str, Any]  # arrays or lists of one length, by name
+
+
+@final
+@dataclass(frozen=True)
+class Lists:
+    """Which lists are wanted; as for `Recommender.recommend`.
+
+    Parameters
+    ----------
+    n : int
+    exclude_seen : bool
+    allow, deny : tuple, optional
+    min_ratings : int
+    genres : tuple of str, optional
+    years : (int or None, int or None), optional
+    """
+
+    n: int = 10
+    exclude_seen: bool = True
+    allow: tuple[Any, ...] | None = None
+    deny: tuple[Any, ...] | None = None
+    min_ratings: int = 0
+    genres: tuple[str, ...] | None = None
+    years: Years | None = None
+
+    def candidates(self, recommender: Recommender) -> npt.NDArray[np.bool_]:
+        """Items that the filters leave: (n_items,).
+
+        Parameters
+        ----------
+        recommender : Recommender
+
+        Raises
+        ------
+        SettingError, UnknownIdError, AmbiguousTitleError
+            `n` or a filter is out of range; an item is unknown, or a title fits several.
+        """
+        check_count("n", self.n, 1, MOST_ASKED)
+        return recommender._catalogue.left_by(self.allow, self.deny, self.min_ratings, self.genres, self.years)
+
+
+def lists_for(recommender: Recommender, histories: Ratings, wanted: Lists, at_once: int = AT_ONCE) -> Iterator[Columns]:
+    """Ranked lists of all people who have a row, some people at a time.
+
+    Parameters
+    ----------
+    recommender : Recommender
+    histories : Ratings
+        Over any items, on the recommender's scale. Items it does not know are left out; who has no other gets the
+        popular list.
+    wanted : Lists
+    at_once : int
+        People of one table.
+
+    Yields
+    ------
+    dict of arrays
+        user_id, rank (from 1), item_id, title where there are titles, score; one row a place, people in the order of
+        their ids.
+    """
+    candidates, model = wanted.candidates(recommender), recommender.machine.fitted_model
+    place = np.asarray(recommender.items.indices(histories.items.ids, unknown=-1))
+    for start in range(0, histories.n_users, at_once):
+        people = range(start, min(start + at_once, histories.n_users))
+        known = [_known(histories, user, place) for user in people]
+        folded = [rating_model.person(model, *one, compiled=True) for one in known]
+        chosen, scores = [], []
+        for (item, _), liking in zip(known, recommender._liking.probabilities(folded)):
+            score = ranking.shrunk(liking, recommender._trust, recommender._usual)
+            seen = item if wanted.exclude_seen else NOTHING
+            best = ranking.best_but(score, model.n_item_ratings, candidates, seen, wanted.n)
+            chosen.append(best)
+            scores.append(score[best])
+        yield _table(recommender, histories, people, chosen, scores)
+
+
+def _known(
+    histories: Ratings, user: int, place: npt.NDArray[np.integer]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """A row in the recommender's items, without those it does not know."""
+    row = slice(histories.indptr[user], histories.indptr[user + 1])
+    item = place[histories.item[row]]
+    return item[item >= 0].astype(np.int64), histories.level[row][item >= 0]
+
+
+def _table(
+    recommender: Recommender, histories: Ratings, people: range, chosen: list[Any], scores: list[Any]
+) -> Columns:
+    lengths = [len(one) for one in chosen]
+    item = np.concatenate(chosen)
+    users, items = histories.users.ids, recommender.items.ids
+    user = np.repeat(np.asarray(people), lengths)
+    out: Columns = {
+        "user_id": _picked(users, user),
+        "rank": np.concatenate([np.arange(1, n + 1, dtype=np.int32) for n in lengths]),
+        "item_id": _picked(items, item),
+    }
+    if recommender.titles is not None:
+        out["title"] = [recommender._catalogue.title(k) for k in item.tolist()]
+    return out | {"score": np.concatenate(scores).astype(np.float32)}
+
+
+def _picked(ids: Any, index: npt.NDArray[np.integer]) -> Any:
+    return ids[index] if isinstance(ids, np.ndarray) else [ids[k] for k in index.tolist()]
+
+
+@final
+class ListMaker:
+    """A recommender that loads once, and then makes the lists of one table of histories after the other.
+
+    Parameters
+    ----------
+    model : path
+        A file that `Recommender.save` wrote.
+    wanted : Lists
+    reading : dict
+        Of `read_ratings`: which columns are what.
+    n_threads : int
+    """
+
+    def __init__(self, model: str | os.PathLike[str], wanted: Lists, reading: dict[str, Any], n_threads: int = 1):
+        from harmonium.kernels.jit import set_n_threads
+
+        set_n_threads(n_threads)
+        self._recommender, self._wanted = Recommender.load(model), wanted
+        self._reading = {"scale": self._recommender.scale, **reading}
+
+    def __call__(self, table: Any) -> Columns:
+        """The lists of the people of a table, whose histories must be whole.
+
+        Parameters
+        ----------
+        table : table
+            As `read_ratings` takes.
+        """
+        parts = list(lists_for(self._recommender, read_ratings(table, **self._reading), self._wanted))
+        return {name: _joined([part[name] for part in parts]) for name in parts[0]}
+
+
+def _joined(parts: list[Any]) -> Any:
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)
+    return [value for part in parts for value in part]
