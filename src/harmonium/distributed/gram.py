@@ -41,11 +41,11 @@ def gram(x: Sparse, out: Floats, n_shards: int, n_cpus: int = 1) -> Floats:
     cut = edges(np.asarray(x[0]), n_shards)
     shards = [ray.put(_rows(x, first, last)) for first, last in itertools.pairwise(cut)]
     tasks = ray.data.from_items([{"shard": k} for k in range(n_shards)], override_num_blocks=n_shards)
-    map_, reduce, threads = cast(Any, _products), cast(Any, _sum), {"num_cpus": n_cpus}
+    map_, reduce = cast(Any, _products), cast(Any, _sum)  # Ray's annotations know no plain functions
     settings = {"shards": shards, "n": n, "height": height, "n_cpus": n_cpus}
-    products = tasks.map_batches(map_, batch_size=None, fn_kwargs=settings, **threads)
+    products = tasks.map_batches(map_, batch_size=None, fn_kwargs=settings, num_cpus=n_cpus)
     groups = products.groupby("panel", num_partitions=min(n_shards, -(-n // height)))
-    sums = groups.map_groups(reduce, batch_format="numpy", **threads)
+    sums = groups.map_groups(reduce, batch_format="numpy", num_cpus=n_cpus)
     for row in sums.iter_rows():
         first = int(row["panel"]) * height
         rows = np.frombuffer(row["rows"], np.float32).reshape(-1, n)
