@@ -27,6 +27,7 @@ SCRATCH_BYTES = 9  # of a rating on its way, users and items by number
 TIME_BYTES = 8
 TEXT_ROW_BYTES = 8  # of the shortest usual row: "1,10,3.5"
 PARTS = ("all", "known", "held")
+COMPRESSED = (".gz", ".zst", ".zstd")
 GB = 1e9
 
 
@@ -155,7 +156,9 @@ class StoredRatings:
         from harmonium.data._convert import hold_out
 
         def mask(k: int, n: int) -> np.ndarray:
-            return held_out_mask(n, fraction, np.random.SeedSequence([seed, k]) if k else seed)  # one shard: as random_split has it
+            return held_out_mask(
+                n, fraction, np.random.SeedSequence([seed, k]) if k else seed
+            )  # one shard: as random_split has it
 
         known, held = (self._place("users", part) for part in PARTS[1:])
         yield from hold_out(self._users, mask, known, held, facts)
@@ -181,7 +184,7 @@ class StoredRatings:
         wholes = sum(part == "all" for _, part in missing)
         kept = BYTES * n * (wholes + len({kind for kind, part in missing if part != "all"}))
         scratch = SCRATCH_BYTES * n if any(kind == "items" for kind, _ in missing) else 0
-        return takes_disk(self.folder, "the orders that learning reads", kept + scratch)
+        return takes_disk(self.folder, "the orders in which ratings are learnt", kept + scratch)
 
 
 def takes_disk(folder: Path, what: str, n_bytes: int) -> TakesDisk:
@@ -275,7 +278,7 @@ def store_ratings(
         n_rows, exactly = _n_rows(files)
         watch = watch or (lambda event: None)
         per_row = 2 * SCRATCH_BYTES + (2 * TIME_BYTES if time is not False else 0)
-        watch(takes_disk(folder, "sorting the ratings", n_rows * per_row))
+        watch(takes_disk(folder, "ratings while they are sorted", n_rows * per_row))
 
         def batches() -> Iterator[Any]:
             return source_batches(files, choices, ids)
@@ -284,6 +287,17 @@ def store_ratings(
         for event in convert(what, users, {"source": fingerprint, "shard_ratings": int(shard_ratings)}):
             watch(event)
     return StoredRatings(folder)
+
+
+def source_rows(source: Any) -> int | None:
+    """How many rows some files hold, without reading them; at the most, of text; None of compressed text.
+
+    Parameters
+    ----------
+    source : path, str or sequence of them
+    """
+    files = expand(source)
+    return None if any(file.suffix in COMPRESSED for file in files) else _n_rows(files)[0]
 
 
 def _fingerprint(files: list[Path], asked: tuple[Any, ...]) -> str:
