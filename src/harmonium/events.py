@@ -253,3 +253,48 @@ class Exchanged(Event):
     seconds: float
     seconds_waiting: float
     n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakesDisk(Event):
+    """Room on a disk is about to be taken.
+
+    Parameters
+    ----------
+    path : str
+        The folder.
+    what : str
+    n_bytes : int
+        At the most, while the work goes on.
+    free_bytes : int
+        What the disk has left.
+    """
+
+    kind: ClassVar[str] = "takes disk"
+    path: str
+    what: str
+    n_bytes: int
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Event):
+    """Some more ratings have been brought into the order in which they are learnt from.
+
+    Parameters
+    ----------
+    step : str
+        "reading", "sorting by user", "sorting by item" or "holding out".
+    done : int
+        Ratings done in this step.
+    total : int or None
+        Ratings there are; None while nobody knows.
+    seconds : float
+        Since the step began.
+    """
+
+    kind: ClassVar[str] = "stored"
+    step: str
+    done: int
+    total: int | None
+    seconds: float

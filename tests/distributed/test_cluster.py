@@ -12,6 +12,7 @@ from test_epochs import CLOSE, begun, made_ratings
 
 from harmonium import RBM, GaussianBoltzmann, RatingRBM
 from harmonium.data import Interactions
+from harmonium.data.shards import Shards
 from harmonium.distributed import Cluster
 from harmonium.errors import HarmoniumError, SettingError
 from harmonium.events import Began, DenseEpochEnded, EpochEnded, Exchanged
@@ -130,7 +131,7 @@ def test_an_error_in_a_worker_is_one_message_and_is_not_tried_again(ray_here, tm
     from ray import cloudpickle
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import this file
-    cases, learning, events = made_ratings(), Broken(), []
+    cases, learning, events = Shards(made_ratings()), Broken(), []
     run = Cluster(2, storage=tmp_path).train_ratings(begun(cases, learning), cases, learning)
     with pytest.raises(HarmoniumError, match=r"worker [01] failed: ZeroDivisionError: broken here") as caught:
         events.extend(run)

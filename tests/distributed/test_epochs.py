@@ -7,13 +7,13 @@ from scipy import sparse
 
 from harmonium.conventions import UNRATED
 from harmonium.data import Ratings, Scale, Vocabulary, random_split
+from harmonium.data.shards import Shards
 from harmonium.distributed import dense_epoch, ratings_epoch, scoring, shards
 from harmonium.distributed.exchange import Alone, shown_to_all
 from harmonium.models import level_rbm
 from harmonium.models import rbm as rbms
 from harmonium.training import loop
 from harmonium.training import state as states
-from harmonium.training.batches import layout
 from harmonium.training.dense import loop as dense_loop
 from harmonium.training.dense import state as dense_states
 from harmonium.training.dense.settings import DenseLearning
@@ -42,21 +42,24 @@ def made_ratings(unrated=True, seed=0):
 
 def begun(cases, learning, features="linear"):
     phi = level_features(features, Scale.stars().x)
-    return states.start(level_rbm.initial(cases, N_HIDDEN, phi, np.random.default_rng(5)), cases, learning, seed=11)
+    return states.start(
+        level_rbm.initial(cases.ratings, N_HIDDEN, phi, np.random.default_rng(5)), cases, learning, seed=11
+    )
 
 
 def epochs(cases, learning, n_workers, bucket=ratings_epoch.BUCKET_BYTES, features="linear"):
-    """Each worker's state after all epochs, and the exchanges."""
-    cut = shards.edges(cases.indptr, n_workers)
+    """Each worker's state after all epochs, and the exchanges; cases are `Shards`."""
+    cuts = [shards.edges(chunk.indptr, n_workers) for chunk in cases]
 
     def work(exchange):
-        state, shard = begun(cases, learning, features), shards.shard_of(cases, cut, exchange.rank)
-        state.chain = (
-            state.chain[cases.indptr[shard.first] : cases.indptr[shard.last]] if len(state.chain) else state.chain
-        )
-        where = layout(shard.cases)
+        state = begun(cases, learning, features)
+        own = [shards.shard_of(chunk, cut, exchange.rank) for chunk, cut in zip(cases, cuts)]
+        if len(state.chain):
+            starts = [(start, chunk.indptr) for start, chunk in zip(cases.entry_ends.tolist(), cases)]
+            spans = [(start + p[one.first], start + p[one.last]) for (start, p), one in zip(starts, own)]
+            state.chain = np.concatenate([state.chain[a:z] for a, z in spans])
         for _ in range(learning.n_epochs):
-            ratings_epoch.run_epoch(state, shard, where, learning, exchange, bucket)
+            ratings_epoch.run_epoch(state, own, learning, exchange, bucket)
         return state, exchange
 
     return together(n_workers, work)
@@ -80,7 +83,7 @@ RULES = {
 @pytest.mark.parametrize("n_workers", WORKERS)
 @pytest.mark.parametrize("rule", list(RULES))
 def test_several_workers_learn_what_one_process_learns(rule, n_workers):
-    cases = made_ratings()
+    cases = Shards(made_ratings())
     learning = Learning(**RULES[rule], n_epochs=3, batch_size=8, averaging=0.0)
     expected, found = one_process(cases, learning), epochs(cases, learning, n_workers)
     for name in ("W", "b", "c"):
@@ -91,10 +94,20 @@ def test_several_workers_learn_what_one_process_learns(rule, n_workers):
     np.testing.assert_array_equal(np.concatenate([state.chain for state, _ in found]), expected.chain)
 
 
+@pytest.mark.parametrize("rule", ["multi-prediction", "pcd"])
+def test_chunks_on_several_workers_are_learnt_in_the_order_of_one_process(rule):
+    cases = Shards(made_ratings(), np.array([0, 10, 25, N_USERS]))
+    learning = Learning(**RULES[rule], n_epochs=3, batch_size=8, averaging=0.0, schedule="linear")
+    expected, found = one_process(cases, learning), epochs(cases, learning, 3)
+    for name in ("W", "b", "c"):
+        theirs = getattr(expected.machine, name)
+        np.testing.assert_allclose(getattr(found[2][0].machine, name), theirs, **CLOSE, err_msg=name)
+
+
 @pytest.mark.parametrize("optimizer", ["adagrad", "adam", "momentum"])
 @pytest.mark.parametrize("features", ["identity", "quadratic"])
 def test_every_optimiser_and_every_way_to_share_weights_is_the_same_on_workers(optimizer, features):
-    cases = made_ratings(unrated=features == "quadratic")
+    cases = Shards(made_ratings(unrated=features == "quadratic"))
     learning = Learning(optimizer=optimizer, n_epochs=2, batch_size=10, learning_rate=0.01, schedule="cosine")
     expected = one_process(cases, learning, features).machine
     found = epochs(cases, learning, 3, features=features)[1][0].machine
@@ -103,7 +116,7 @@ def test_every_optimiser_and_every_way_to_share_weights_is_the_same_on_workers(o
 
 
 def test_all_workers_end_with_the_same_parameters_to_the_last_bit_whatever_the_bucket():
-    cases, learning = made_ratings(), Learning(n_epochs=2, batch_size=8)
+    cases, learning = Shards(made_ratings()), Learning(n_epochs=2, batch_size=8)
     one_bucket, small = (epochs(cases, learning, 4, bucket) for bucket in (1 << 30, 100))
     for name in ("W", "b", "c"):
         for state, _ in (*one_bucket, *small):
@@ -111,24 +124,26 @@ def test_all_workers_end_with_the_same_parameters_to_the_last_bit_whatever_the_b
 
 
 def test_only_units_that_a_mini_batch_touches_are_sent():
-    cases = made_ratings()
+    cases = Shards(made_ratings())
     learning = Learning(n_epochs=1, batch_size=2)
     _, exchange = epochs(cases, learning, 2)[0]
     state = begun(cases, learning)
     row = 4 * (len(state.machine.W) * state.machine.W.shape[2] + state.machine.b.shape[1])
-    batches = -(-int((np.diff(cases.indptr) > 0).sum()) // 2)
+    batches = -(-int((np.diff(cases.ratings.indptr) > 0).sum()) // 2)
     rows_sent = (exchange.n_bytes - batches * 4 * (N_ITEMS + state.machine.W.shape[2])) / row
     assert 0 < rows_sent < batches * (N_ITEMS - 1)  # one item has no ratings, and pairs of users leave more out
 
 
 def test_a_score_of_shards_is_that_of_all_validation_ratings():
     split = random_split(made_ratings(unrated=False), 0.2, rng=0)
-    whole = Scorer(split.train, split.test, split.train.scale.values)
-    rbm = begun(split.train, Learning()).rbm()
+    whole = Scorer(Shards(split.train), Shards(split.test), split.train.scale.values)
+    rbm = begun(Shards(split.train), Learning()).rbm()
     cut = [0, 4, 5, 5, N_USERS]  # one worker has no cases, another no validation ratings perhaps
 
     def work(exchange):
-        own = scoring.shard_scorer(whole, cut[exchange.rank], cut[exchange.rank + 1])
+        span = cut[exchange.rank], cut[exchange.rank + 1]
+        known, held_out = (shards.part(ratings, *span) for ratings in split)
+        own = [Scorer(Shards(known), Shards(held_out), whole.values)] if held_out.n_entries else []
         return scoring.SharedScorer(own, exchange)(rbm)
 
     scores, expected = together(4, work), whole(rbm)

@@ -9,6 +9,7 @@ from typing import cast
 
 from harmonium.cli.screen import watching
 from harmonium.data import Ratings
+from harmonium.data.stored import StoredRatings
 from harmonium.errors import DataError
 from harmonium.estimators.rating_rbm import RatingRBM
 from harmonium.events import Ended, Event
@@ -16,7 +17,7 @@ from harmonium.events import Ended, Event
 
 def learn(
     machine: RatingRBM,
-    ratings: Ratings,
+    ratings: Ratings | StoredRatings,
     quiet: bool,
     checkpoint: Path | None = None,
     resume: bool = False,
@@ -27,7 +28,7 @@ def learn(
     Parameters
     ----------
     machine : RatingRBM
-    ratings : Ratings
+    ratings : Ratings or StoredRatings
     quiet : bool
     checkpoint, log : Path, optional
     resume : bool

@@ -8,10 +8,12 @@ import typer
 
 from harmonium.cli.console import duration, narrator, print_json
 from harmonium.cli.learning import check_folder, learn
-from harmonium.cli.options import Json, Quiet, Source, taking
-from harmonium.cli.reading import PATH, READING, read_source, titles_for
+from harmonium.cli.options import Json, Quiet, Sources, taking
+from harmonium.cli.reading import PATH, READING, titles_for
 from harmonium.cli.recording import held_out, measured, record
 from harmonium.cli.settings import HELP, machine, setting_options
+from harmonium.cli.streaming import STREAMING, opened
+from harmonium.data.stored import StoredRatings
 from harmonium.errors import DataError
 from harmonium.recommending.recommender import Recommender
 
@@ -19,9 +21,9 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command(epilog="Example: harmonium train ratings.csv --titles movies.csv -o films.harmonium")
-@taking(*setting_options(), *READING, PATH)
+@taking(*setting_options(), *READING, PATH, *STREAMING)
 def train(
-    source: Source,
+    source: Sources,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The model file to write.")],
     titles: Annotated[
         Path | None,
@@ -42,22 +44,24 @@ def train(
 ) -> None:
     """Learn from ratings and write a model file.
 
-    Ctrl-C ends learning and writes the best model so far. The file appears whole or not at all.
+    Ctrl-C ends learning and writes the best model so far. The file appears whole or not at all. Ratings that memory
+    does not hold are streamed from shards on disk.
     """
     if resume and checkpoint is None:
         raise typer.BadParameter("needs --checkpoint FILE, the file to go on from", param_hint="--resume")
     _check_files(output, checkpoint, log, resume, force)
     narrate, began = narrator(quiet), time.monotonic()
     settings = {name: options.pop(name) for name in HELP}
-    dataset = read_source(source, **options)
-    ratings, named = dataset.ratings, titles_for(dataset, titles)
-    narrate(f"{dataset.name}: {ratings!r}")
-    estimator, (known, asked) = machine(settings), held_out(ratings, hold_out)
-    interrupted = learn(estimator, known, quiet, checkpoint, resume, log)
-    seconds = time.monotonic() - began
-    found = measured(estimator, known, asked)
-    kept = record(estimator, known, found, hold_out, seconds, source=dataset.name, terms=dataset.licence)
-    Recommender(estimator, ratings.items, ratings.scale, named, record=kept).save(output)
+    with opened(source, output, quiet, narrate, **options) as training:
+        ratings = training.ratings
+        narrate(f"{training.name}: {ratings!r}")
+        named, estimator = titles_for(ratings.items, training.titles, titles), machine(settings)
+        known, asked = held_out(ratings, hold_out)
+        interrupted = learn(estimator, known, quiet, checkpoint, resume, log)
+        seconds = time.monotonic() - began
+        found = measured(estimator, known, asked)
+        kept = record(estimator, known, found, hold_out, seconds, source=training.name, terms=training.terms)
+        Recommender(estimator, ratings.items, ratings.scale, named, record=kept).save(output)
     seconds = time.monotonic() - began
     if interrupted:  # said even when quiet: the model is not what was asked for
         narrator(quiet=False)(f"interrupted: the best model so far was saved in {output}")
@@ -86,6 +90,7 @@ def _result(output: Path, ratings: Any, estimator: Any, interrupted: bool, secon
         "n_users": ratings.n_users,
         "n_items": ratings.n_items,
         "n_ratings": ratings.n_ratings,
+        "n_shards": ratings.n_shards if isinstance(ratings, StoredRatings) else None,
         "interrupted": interrupted,
         "seconds": seconds,
         "machines": [event.to_dict() for event in estimator.history_ if event.kind == "ended"],

@@ -1,8 +1,10 @@
-"""Stable sorting by small whole numbers in linear time."""
+"""Stable sorting by small whole numbers."""
 
 import numpy as np
 
 DIGIT_BITS = 16  # NumPy's stable sort of 16-bit numbers is a radix sort
+WORD_BITS = 63  # of an int64 that is not negative
+BLOCK = 1 << 20  # entries packed at a time, so that temporaries stay small
 
 
 def stable_order(*keys: np.ndarray) -> np.ndarray | None:
@@ -20,11 +22,31 @@ def stable_order(*keys: np.ndarray) -> np.ndarray | None:
 
     Notes
     -----
-    Least significant digit first: a pass of O(n) for every 16 bits of every key; 18 bytes an entry at the
-    peak.
+    Keys and position are packed into one 64-bit number where they fit, which NumPy sorts with vector instructions: an
+    order of magnitude faster than sorting by keys one after the other, and 8 bytes an entry. Where they do not fit,
+    least significant digit first: a pass of O(n) for every 16 bits of every key; 18 bytes an entry at the peak.
     """
     if _is_sorted(keys):
         return None
+    widths = [max(1, int(key.max()).bit_length()) for key in (*keys, np.array([len(keys[0]) - 1]))]
+    return _packed_order(keys, widths) if sum(widths) <= WORD_BITS else _digit_order(keys)
+
+
+def _packed_order(keys: tuple[np.ndarray, ...], widths: list[int]) -> np.ndarray:
+    n = len(keys[0])
+    packed = np.empty(n, np.int64)
+    for start in range(0, n, BLOCK):
+        block = packed[start : start + BLOCK]
+        block[...] = 0
+        for key, width in zip((*keys, None), widths):
+            block <<= width
+            block |= np.arange(start, start + len(block)) if key is None else key[start : start + BLOCK]
+    packed.sort()
+    packed &= (1 << widths[-1]) - 1
+    return packed
+
+
+def _digit_order(keys: tuple[np.ndarray, ...]) -> np.ndarray | None:
     order = None
     for key in reversed(keys):
         for shift in range(0, max(1, int(key.max()).bit_length()), DIGIT_BITS):

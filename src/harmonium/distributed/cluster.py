@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harmonium.data import Ratings
+from harmonium.data.shards import Shards
 from harmonium.distributed import dense_epoch, jobs, shards
 from harmonium.distributed.dense_epoch import DenseShard
 from harmonium.distributed.desk import open_desk
@@ -121,7 +122,7 @@ class Cluster:
     def train_ratings(
         self,
         state: State,
-        cases: Ratings,
+        cases: Shards,
         learning: Learning,
         *,
         machine: str = "users",
@@ -134,7 +135,7 @@ class Cluster:
         Parameters
         ----------
         state : State
-        cases : Ratings
+        cases : Shards
         learning : Learning
         machine, phase : str
         score : Scorer, optional
@@ -153,20 +154,16 @@ class Cluster:
         if score is not None and not isinstance(score, Scorer):
             raise SettingError("score: workers share the validation ratings of a Scorer, not any function")
         self._connect()
-        cut = shards.edges(cases.indptr, self.workers)
         header, arrays = states.to_parts(state)
-        chain, parts = arrays.pop("chain"), []
-        for first, last in itertools.pairwise(cut):
-            own = chain[cases.indptr[first] : cases.indptr[last]] if len(chain) else chain
-            parts.append((_ratings_part(cases, score, first, last), {"chain": own}))
-        busy = np.flatnonzero(np.diff(cases.indptr)).astype(np.int32)
+        parts, chains, lengths = _ratings_parts(cases, score, arrays.pop("chain"), self.workers)
         how = {"machine": machine, "phase": phase, "n_epochs": n_epochs}
-        config = {"kind": "ratings", "busy": _put(busy), "n_ratings": cases.n_ratings, "how": how, "learning": learning}
+        config = {"kind": "ratings", "n_ratings": cases.n_ratings, "how": how, "learning": learning}
+        own = [(part, {"chain": np.concatenate(chain)}) for part, chain in zip(parts, chains)]
 
         def take(folder: str) -> None:
-            vars(state).update(vars(states.from_parts(*jobs.read(folder, list(range(self.workers))))))
+            vars(state).update(vars(states.from_parts(*jobs.read_all(folder, lengths))))
 
-        yield from self._run(config, header, arrays, parts, take, state, (machine, phase))
+        yield from self._run(config, header, arrays, own, take, state, (machine, phase))
 
     def train_dense(
         self,
@@ -213,14 +210,14 @@ class Cluster:
         rows, chains = (shards.even(n, self.workers) for n in (size(X)[0], len(state.v)))
         header, arrays = dense_states.to_parts(state)
         v, h = (arrays.pop(name) for name in jobs.DENSE_CHAINS)
-        parts = []
+        parts, lengths = [], [np.diff(chains).tolist()]
         for k in range(self.workers):
             shard = DenseShard(X[rows[k] : rows[k + 1]], rows[k], rows[-1], chains[k], chains[-1])
             own = slice(chains[k], chains[k + 1])
             parts.append((shard, {"v": v[own], "h": h[own]}))
 
         def take(folder: str) -> None:
-            vars(state).update(vars(dense_states.from_parts(*jobs.read(folder, list(range(self.workers))))))
+            vars(state).update(vars(dense_states.from_parts(*jobs.read_all(folder, lengths))))
             if checkpoint is not None:
                 dense_loop.save(checkpoint, state, learning, X)
 
@@ -376,13 +373,32 @@ def _put(value: Any) -> Any:
     return ray.put(value)
 
 
-def _ratings_part(cases: Ratings, score: Scorer | None, first: int, last: int) -> RatingsPart:
-    held_out = None
-    if score is not None:
-        own = shards.part(score.held_out, first, last)
-        held_out = own.indptr, own.item, own.level
-    mine = shards.part(cases, first, last)
-    return RatingsPart(mine.indptr, mine.item, mine.level, held_out, first, last, cases.n_items, cases.scale)
+def _ratings_parts(
+    cases: Shards, score: Scorer | None, chain: npt.NDArray[np.uint8], n_workers: int
+) -> tuple[list[list[RatingsPart]], list[list[npt.NDArray[np.uint8]]], list[list[int]]]:
+    """Each worker's part of every chunk and of the chains there, and how many these are (n_chunks, n_workers)."""
+    parts: list[list[RatingsPart]] = [[] for _ in range(n_workers)]
+    chains: list[list[npt.NDArray[np.uint8]]] = [[] for _ in range(n_workers)]
+    lengths, starts = [], cases.entry_ends.tolist()
+    for k, chunk in enumerate(cases):
+        busy = _put(np.flatnonzero(np.diff(chunk.indptr)).astype(np.int32))
+        held_out = None if score is None else score.held_out[k]
+        cut = shards.edges(chunk.indptr, n_workers)
+        ends = chunk.indptr[cut].tolist()
+        for rank, (first, last) in enumerate(itertools.pairwise(cut)):
+            parts[rank].append(_ratings_part(chunk, held_out, first, last, busy))
+            chains[rank].append(chain[starts[k] + ends[rank] : starts[k] + ends[rank + 1]])
+        lengths.append(np.diff(ends).tolist() if len(chain) else [0] * n_workers)
+    return parts, chains, lengths
+
+
+def _ratings_part(chunk: Ratings, held_out: Ratings | None, first: int, last: int, busy: Any) -> RatingsPart:
+    asked = None
+    if held_out is not None:
+        own = shards.part(held_out, first, last)
+        asked = own.indptr, own.item, own.level
+    mine = shards.part(chunk, first, last)
+    return RatingsPart(mine.indptr, mine.item, mine.level, asked, first, last, chunk.n_items, chunk.scale, busy)
 
 
 class _Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from harmonium import storage
 from harmonium.data import Ratings, Scale, Vocabulary
+from harmonium.data.shards import Shards
 from harmonium.distributed import dense_epoch, ratings_epoch
 from harmonium.distributed.dense_epoch import DenseShard
 from harmonium.distributed.exchange import Exchange
@@ -21,7 +23,6 @@ from harmonium.distributed.shards import Shard
 from harmonium.events import Began, EpochEnded, Event
 from harmonium.training import loop
 from harmonium.training import state as states
-from harmonium.training.batches import layout
 from harmonium.training.dense import loop as dense_loop
 from harmonium.training.dense import state as dense_states
 from harmonium.training.dense.settings import DenseLearning
@@ -58,7 +59,7 @@ class Job(Protocol):
 @final
 @dataclass(frozen=True, eq=False)
 class RatingsPart:
-    """What a worker of a machine for ratings is sent.
+    """What a worker of a machine for ratings is sent of one chunk of its cases.
 
     Parameters
     ----------
@@ -69,6 +70,8 @@ class RatingsPart:
     first, last : int
     n_items : int
     scale : Scale
+    busy : reference
+        To the int32 array of cases of all workers that have entries.
     """
 
     indptr: npt.NDArray[np.int64]
@@ -79,6 +82,7 @@ class RatingsPart:
     last: int
     n_items: int
     scale: Scale
+    busy: Any
 
     def ratings(self, *arrays: npt.NDArray) -> Ratings:
         """Ratings of some arrays, ids being numbers.
@@ -90,6 +94,27 @@ class RatingsPart:
         users, items = (Vocabulary.from_ids(np.arange(n)) for n in (len(arrays[0]) - 1, self.n_items))
         return Ratings(*arrays, users=users, items=items, scale=self.scale)
 
+    def shard(self, busy: npt.NDArray[np.int32]) -> Shard:
+        """The worker's shard of the chunk.
+
+        Parameters
+        ----------
+        busy : int32 array
+        """
+        return Shard(self.ratings(self.indptr, self.item, self.level), self.first, self.last, busy)
+
+    def scorers(self, cases: Ratings) -> list[Scorer]:
+        """Of the worker's validation ratings, where it has some of this chunk.
+
+        Parameters
+        ----------
+        cases : Ratings
+            Its cases.
+        """
+        if self.held_out is None or not len(self.held_out[1]):
+            return []
+        return [Scorer(Shards(cases), Shards(self.ratings(*self.held_out)), self.scale.values)]
+
 
 @final
 class RatingsJob:
@@ -97,9 +122,10 @@ class RatingsJob:
 
     Parameters
     ----------
-    part : RatingsPart
-    busy : int32 array
-        Cases of all workers that have entries.
+    shards : list of Shard
+        Of each chunk.
+    scorers : list of Scorer or None
+        Of its validation ratings; None where there are none among all workers.
     n_ratings : int
         Of all workers.
     header, arrays : dict
@@ -112,8 +138,8 @@ class RatingsJob:
 
     def __init__(
         self,
-        part: RatingsPart,
-        busy: npt.NDArray[np.int32],
+        shards: list[Shard],
+        scorers: list[Scorer] | None,
         n_ratings: int,
         header: dict[str, Any],
         arrays: Arrays,
@@ -121,14 +147,9 @@ class RatingsJob:
         how: dict[str, Any],
         exchange: Exchange,
     ):
-        cases = part.ratings(part.indptr, part.item, part.level)
-        self._shard = Shard(cases, part.first, part.last, busy, n_ratings)
-        self._learning, self._how, self._exchange = learning, how, exchange
-        self._score = None
-        if part.held_out is not None:
-            held_out = part.ratings(*part.held_out)
-            own = Scorer(cases, held_out, part.scale.values) if held_out.n_entries else None
-            self._score = SharedScorer(own, exchange)
+        self._shards, self._n_ratings, self._learning = shards, n_ratings, learning
+        self._how, self._exchange = how, exchange
+        self._score = None if scorers is None else SharedScorer(scorers, exchange)
         self.take_up(header, arrays)
 
     def take_up(self, header: dict[str, Any], arrays: Arrays) -> None:
@@ -151,16 +172,16 @@ class RatingsJob:
 
     def events(self) -> Iterator[Event]:
         """Learn; numbers of cases and ratings are those of all workers."""
-        where, shard = layout(self._shard.cases), self._shard
 
         def run() -> None:
-            ratings_epoch.run_epoch(self._state, shard, where, self._learning, self._exchange)
+            ratings_epoch.run_epoch(self._state, self._shards, self._learning, self._exchange)
 
-        for event in loop.train(self._state, shard.cases, self._learning, **self._how, score=self._score, run=run):
+        own, n_cases = Shards(self._shards[0].cases), sum(len(shard.busy) for shard in self._shards)
+        for event in loop.train(self._state, own, self._learning, **self._how, score=self._score, run=run):
             if isinstance(event, Began):
-                yield replace(event, n_cases=len(shard.busy), n_ratings=shard.n_ratings)
+                yield replace(event, n_cases=n_cases, n_ratings=self._n_ratings)
             elif isinstance(event, EpochEnded):
-                yield replace(event, ratings_per_second=shard.n_ratings / event.seconds)
+                yield replace(event, ratings_per_second=self._n_ratings / event.seconds)
             else:
                 yield event
 
@@ -241,14 +262,35 @@ def save(job: Job, rank: int, folder: str) -> None:
     storage.write(Path(folder) / CHAINS.format(rank), KIND, {}, own)
 
 
-def read(folder: str, ranks: list[int]) -> tuple[dict[str, Any], Arrays]:
-    """A state from a checkpoint, with the chains of some workers one after the other.
+def read(folder: str, rank: int) -> tuple[dict[str, Any], Arrays]:
+    """A worker's state from a checkpoint.
 
     Parameters
     ----------
     folder : path
-    ranks : list of int
+    rank : int
     """
     header, arrays = storage.read(Path(folder) / STATE, KIND)
-    chains = [storage.read(Path(folder) / CHAINS.format(rank), KIND)[1] for rank in ranks]
-    return header, {**arrays, **{name: np.concatenate([own[name] for own in chains]) for name in chains[0]}}
+    return header, {**arrays, **storage.read(Path(folder) / CHAINS.format(rank), KIND)[1]}
+
+
+def read_all(folder: str, lengths: list[list[int]]) -> tuple[dict[str, Any], Arrays]:
+    """The state from a checkpoint, with the chains of all workers in the order of the chunks.
+
+    Parameters
+    ----------
+    folder : path
+    lengths : list of list of int, (n_chunks, n_workers)
+        Chains of each worker in each chunk; its own lie chunk after chunk.
+    """
+    parts = [read(folder, rank) for rank in range(len(lengths[0]))]
+    ends = np.cumsum([[0] * len(parts), *lengths], axis=0)  # (n_chunks + 1, n_workers)
+    own = storage.read(Path(folder) / CHAINS.format(0), KIND)[1]
+
+    def joined(name: str) -> npt.NDArray:
+        return np.concatenate([
+            arrays[name][a:z] for begin, end in itertools.pairwise(ends.tolist())
+            for (_, arrays), a, z in zip(parts, begin, end)
+        ])  # fmt: skip
+
+    return parts[0][0], parts[0][1] | {name: joined(name) for name in own}

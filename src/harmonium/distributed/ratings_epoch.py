@@ -6,6 +6,7 @@ units that anybody's case of the batch touches; they are added up a bucket at a 
 made, and all workers take the same step.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,10 +15,10 @@ import numpy.typing as npt
 from harmonium.distributed.exchange import Exchange, Wait, add
 from harmonium.distributed.shards import Shard
 from harmonium.kernels import backend
-from harmonium.kernels.records import Layout, Phase, Schedule
+from harmonium.kernels.records import Phase, Schedule
 from harmonium.kernels.reference import optimise
 from harmonium.training.batches import Batch
-from harmonium.training.loop import first_pass
+from harmonium.training.loop import chain_of, first_pass
 from harmonium.training.settings import Learning
 from harmonium.training.state import State
 
@@ -35,33 +36,47 @@ class Traffic(NamedTuple):
 
 
 def run_epoch(
-    state: State, shard: Shard, where: Layout, learning: Learning, exchange: Exchange, bucket: int = BUCKET_BYTES
+    state: State, shards: Sequence[Shard], learning: Learning, exchange: Exchange, bucket: int = BUCKET_BYTES
 ) -> None:
     """One pass over the data of all workers, in place.
 
     Parameters
     ----------
     state : State
-        The same on all workers, but for the chains, which are those of the shard.
-    shard : Shard
-    where : Layout
-        Of the shard's cases.
+        The same on all workers, but for the chains, which are those of the shards.
+    shards : sequence of Shard
+        This worker's part of each chunk; chunks come in random order, as in one process.
     learning : Learning
     exchange : Exchange
     bucket : int
         Bytes that are added up at once.
     """
+    order = state.rng.permutation(len(shards)).tolist() if len(shards) > 1 else [0]
+    sizes = [shard.cases.n_entries for shard in shards]
+    n_batches, done = [-(-len(shard.busy) // learning.batch_size) for shard in shards], 0
+    for number in order:
+        chain = chain_of(state, sum(sizes[:number]), sizes[number], learning)
+        progress = state.epoch + done / sum(n_batches), 1 / sum(n_batches)
+        _run_chunk(state, shards[number], number, chain, learning, exchange, bucket, progress)
+        done += n_batches[number]
+    state.epoch += 1
+
+
+def _run_chunk(
+    state: State, shard: Shard, number: int, chain: npt.NDArray[np.uint8], learning: Learning, exchange: Exchange,
+    bucket: int, progress: tuple[float, float],
+) -> None:  # fmt: skip
+    """One pass over a chunk; `progress` is that of its first mini-batch, in epochs, and of each one after."""
     order = state.rng.permutation(shard.busy)
-    plan = backend().schedule(where, order, learning.batch_size)
+    plan = backend().schedule(shard.where, order, learning.batch_size)
     counts = np.ascontiguousarray(np.diff(plan.ptr, axis=1), np.int32)  # (n_batches, n_visible)
     add(exchange, counts)
     phase, buffer = _buffers(state, learning, plan, counts)
     for k in range(len(plan.ptr)):
-        rate = learning.rate_at((state.epoch + k / len(plan.ptr)) / learning.n_epochs)
+        rate = learning.rate_at((progress[0] + k * progress[1]) / learning.n_epochs)
         batch = _own(shard, order[k * learning.batch_size :][: learning.batch_size], plan, k)
-        first_pass(state, where, learning, batch, phase, 0, state.chain)
+        first_pass(state, shard.where, learning, batch, phase, number, chain)
         _step(state, learning, batch, phase, _traffic(state, counts[k], buffer), rate, exchange, bucket)
-    state.epoch += 1
 
 
 def _own(shard: Shard, cases: npt.NDArray[np.int32], plan: Schedule, k: int) -> Batch:

@@ -6,7 +6,6 @@ from typing import final
 import numpy as np
 
 from harmonium.distributed.exchange import Exchange, add
-from harmonium.distributed.shards import part
 from harmonium.models.level_rbm import LevelRBM
 from harmonium.training.loop import Score
 from harmonium.training.validation import Scorer
@@ -18,8 +17,8 @@ class SharedScorer:
 
     Parameters
     ----------
-    own : Scorer or None
-        Of the validation ratings of this worker's cases; None where it has none.
+    own : list of Scorer
+        Of the validation ratings of this worker's cases.
     exchange : Exchange
 
     Notes
@@ -28,7 +27,7 @@ class SharedScorer:
     cases, weighed by their validation ratings.
     """
 
-    def __init__(self, own: Scorer | None, exchange: Exchange):
+    def __init__(self, own: list[Scorer], exchange: Exchange):
         self.own, self.exchange = own, exchange
 
     def __call__(self, rbm: LevelRBM) -> Score:
@@ -39,22 +38,9 @@ class SharedScorer:
         rbm : LevelRBM
         """
         total = np.zeros(4)
-        if self.own is not None:
-            n, score = len(self.own.held_out.level), self.own(rbm)
-            total[:] = n, n * score.rmse**2, n * score.log_loss, n * score.free_energy_gap
+        for own in self.own:
+            n, score = own.held_out.n_entries, own(rbm)
+            total += n, n * score.rmse**2, n * score.log_loss, n * score.free_energy_gap
         add(self.exchange, total)
         n, squares, losses, gaps = total.tolist()
         return Score(math.sqrt(squares / n) if squares >= 0 else math.nan, losses / n, gaps / n)
-
-
-def shard_scorer(scorer: Scorer, first: int, last: int) -> Scorer | None:
-    """The scorer of the validation ratings of cases first..last; None where there are none.
-
-    Parameters
-    ----------
-    scorer : Scorer
-        Of all cases.
-    first, last : int
-    """
-    held_out = part(scorer.held_out, first, last)
-    return Scorer(part(scorer.cases, first, last), held_out, scorer.values) if held_out.n_entries else None

@@ -1,20 +1,23 @@
 """Shards: which cases a worker holds, numbered as all cases are, so that a case draws the same wherever it is."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import final
 
 import numpy as np
 import numpy.typing as npt
 
 from harmonium.data import Ratings
+from harmonium.kernels.records import Layout
+from harmonium.training.batches import layout
 
 Ints = npt.NDArray[np.integer]
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Shard:
-    """The cases first..last of a machine for ratings.
+    """The cases first..last of a machine for ratings, or of one chunk of its cases.
 
     Parameters
     ----------
@@ -23,15 +26,17 @@ class Shard:
     first, last : int
     busy : int32 array
         Cases of all workers that have entries: the epoch's order is a permutation of them.
-    n_ratings : int
-        Of all workers.
     """
 
     cases: Ratings
     first: int
     last: int
     busy: npt.NDArray[np.int32]
-    n_ratings: int
+
+    @cached_property
+    def where(self) -> Layout:
+        """The cases as kernels take them."""
+        return layout(self.cases)
 
 
 def edges(indptr: Ints, n_workers: int) -> list[int]:
@@ -77,7 +82,7 @@ def shard_of(ratings: Ratings, cut: list[int], rank: int) -> Shard:
     """
     first, last = cut[rank], cut[rank + 1]
     busy = np.flatnonzero(np.diff(ratings.indptr)).astype(np.int32)
-    return Shard(part(ratings, first, last), first, last, busy, ratings.n_ratings)
+    return Shard(part(ratings, first, last), first, last, busy)
 
 
 def even(n: int, n_workers: int) -> list[int]:

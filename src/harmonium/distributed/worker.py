@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import tempfile
 import time
-from typing import Any, final
+from typing import Any, cast, final
 
 from harmonium.distributed import desk as desks
 from harmonium.distributed import jobs
 from harmonium.distributed.exchange import Exchange, LostWorker, TorchExchange, shown_to_all
-from harmonium.distributed.jobs import Arrays, DenseJob, Job, RatingsJob
+from harmonium.distributed.jobs import Arrays, DenseJob, Job, RatingsJob, RatingsPart
 from harmonium.errors import HarmoniumError
 from harmonium.events import DenseEpochEnded, Ended, EpochEnded, Event, Exchanged
 from harmonium.kernels.jit import set_n_threads
@@ -48,7 +48,12 @@ def _job(config: dict[str, Any], exchange: Exchange) -> Job:
     begin = config["header"], arrays, config["learning"]
     if config["kind"] == "dense":
         return DenseJob(part, *begin, exchange)
-    return RatingsJob(part, ray.get(config["busy"]), config["n_ratings"], *begin, config["how"], exchange)
+    chunks: list[RatingsPart] = part
+    shards = [chunk.shard(cast(Any, ray.get(chunk.busy))) for chunk in chunks]
+    scorers = None
+    if chunks[0].held_out is not None:
+        scorers = [scorer for chunk, shard in zip(chunks, shards) for scorer in chunk.scorers(shard.cases)]
+    return RatingsJob(shards, scorers, config["n_ratings"], *begin, config["how"], exchange)
 
 
 def follow(job: Job, exchange: Exchange, teller: Teller, every: float) -> None:
@@ -72,7 +77,7 @@ def follow(job: Job, exchange: Exchange, teller: Teller, every: float) -> None:
     last = train.get_checkpoint()
     if last is not None:
         with last.as_directory() as folder:
-            job.take_up(*jobs.read(folder, [exchange.rank]))
+            job.take_up(*jobs.read(folder, exchange.rank))
     saved = time.monotonic()
     waited, sent, began = exchange.seconds, exchange.n_bytes, time.perf_counter()
     for event in job.events():

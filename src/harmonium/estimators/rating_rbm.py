@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from harmonium.data import Ratings
 from harmonium.data.sketch import PairSketch
+from harmonium.data.stored import StoredRatings
 from harmonium.errors import DataError, SettingError
 from harmonium.estimators.base import Estimator, Watch
 from harmonium.events import Event
@@ -152,7 +153,7 @@ class RatingRBM(Estimator):
 
     def fit(
         self,
-        ratings: Ratings,
+        ratings: Ratings | StoredRatings,
         y: None = None,
         *,
         validation: Ratings | None = None,
@@ -165,7 +166,7 @@ class RatingRBM(Estimator):
 
         Parameters
         ----------
-        ratings : Ratings
+        ratings : Ratings or StoredRatings
         y : None
             Part of scikit-learn's contract.
         validation : Ratings, optional
@@ -198,7 +199,7 @@ class RatingRBM(Estimator):
 
     def fitting(
         self,
-        ratings: Ratings,
+        ratings: Ratings | StoredRatings,
         *,
         validation: Ratings | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
@@ -209,7 +210,7 @@ class RatingRBM(Estimator):
 
         Parameters
         ----------
-        ratings : Ratings
+        ratings : Ratings or StoredRatings
         validation : Ratings, optional
         checkpoint : path, optional
         resume : bool
@@ -333,8 +334,8 @@ class RatingRBM(Estimator):
     def _learning(self) -> Learning:
         return Learning(**{name: getattr(self, name) for name in SETTING_NAMES})
 
-    def _plan(self, ratings: Ratings) -> Plan:
-        if not isinstance(ratings, Ratings):
+    def _plan(self, ratings: Ratings | StoredRatings) -> Plan:
+        if not isinstance(ratings, Ratings | StoredRatings):
             raise DataError(f"ratings: a {type(ratings).__name__} is not a Ratings; use harmonium.read_ratings")
         if ratings.n_ratings == 0:
             raise DataError("ratings: there are none to learn from")

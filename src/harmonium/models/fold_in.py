@@ -32,8 +32,13 @@ def usual_bias(level: npt.NDArray[np.uint8], n_levels: int) -> npt.NDArray[np.fl
     -------
     float32 array, (n_levels,)
     """
-    counts = np.bincount(level[level != UNRATED], minlength=n_levels) + level_rbm.SMOOTHING
-    return np.log(counts / counts.sum()).astype(np.float32)
+    return usual_bias_of(np.bincount(level[level != UNRATED], minlength=n_levels))
+
+
+def usual_bias_of(counts: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
+    """`usual_bias`, given how often each level occurs, (n_levels,)."""
+    smoothed = counts + level_rbm.SMOOTHING
+    return np.log(smoothed / smoothed.sum()).astype(np.float32)
 
 
 def grown(rbm: LevelRBM, cases: Ratings, place: Ints, weight_penalty: float, bias_penalty: float) -> LevelRBM:

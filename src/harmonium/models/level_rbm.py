@@ -105,8 +105,21 @@ def is_conditional(phi: Floats) -> bool:
     return bool((phi[:, 0] == 1).all())
 
 
+def level_counts(cases: Ratings) -> npt.NDArray[np.int64]:
+    """How often each visible unit has each level, (n_visible, n_levels); of parts of the cases they add up."""
+    rated = cases.level != UNRATED
+    cell = cases.item[rated].astype(np.int64) * cases.scale.n_levels + cases.level[rated]
+    shape = (cases.n_items, cases.scale.n_levels)
+    return np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
+
+
 def initial(cases: Ratings, n_hidden: int, phi: Floats, rng: Seed = None) -> LevelRBM:
-    """Return a machine before learning: frequent levels, small weights, and a common lean.
+    """Return a machine before learning: frequent levels, small weights, and a common lean; see `initial_of`."""
+    return initial_of(level_counts(cases), cases.scale.x, n_hidden, phi, rng)
+
+
+def initial_of(counts: npt.NDArray[np.integer], x: Floats, n_hidden: int, phi: Floats, rng: Seed = None) -> LevelRBM:
+    """Return a machine before learning, given how often each unit has each level.
 
     Visible biases start at the log frequency of each unit's levels, weights at N(0, 0.01). On top of that every hidden
     unit, with alternating sign, starts out watching whether a case rates above each unit's average, and tilts all units
@@ -114,19 +127,18 @@ def initial(cases: Ratings, n_hidden: int, phi: Floats, rng: Seed = None) -> Lev
 
     Parameters
     ----------
-    cases : Ratings
+    counts : int array, (n_visible, n_levels)
+    x : float64 array, (n_levels,)
+        Value of each level, from -1 to 1.
     n_hidden : int
     phi : float32 array, (n_levels, n_features)
     rng : seed
     """
-    rated = cases.level != UNRATED
-    cell = cases.item[rated].astype(np.int64) * cases.scale.n_levels + cases.level[rated]
-    shape = (cases.n_items, cases.scale.n_levels)
-    counts = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape) + SMOOTHING
-    frequency = counts / counts.sum(axis=1, keepdims=True)
-    W = as_generator(rng).standard_normal((phi.shape[1], cases.n_items, n_hidden), dtype=np.float32)
+    smoothed = counts + SMOOTHING
+    frequency = smoothed / smoothed.sum(axis=1, keepdims=True)
+    W = as_generator(rng).standard_normal((phi.shape[1], len(counts), n_hidden), dtype=np.float32)
     W *= np.float32(INITIAL_SPREAD)
-    x, one = cases.scale.x, np.ones(cases.scale.n_levels)
+    one = np.ones(len(x))
     rise, shift = (np.linalg.lstsq(phi.astype(np.float64), target, rcond=None)[0] for target in (x, one))
     lean = rise[:, None] - np.outer(shift, frequency @ x)  # (n_features, n_visible): x less the unit's average
     sign = np.where(np.arange(n_hidden) % 2, -1.0, 1.0) * INITIAL_LEAN / n_hidden

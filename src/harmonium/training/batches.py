@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harmonium.data import Ratings
+from harmonium.data.shards import Shards
 from harmonium.data.sorting import row_pointer, stable_order
 from harmonium.kernels import backend
 from harmonium.kernels.records import Layout
@@ -28,6 +29,19 @@ class Chunk(NamedTuple):
     n_busy: int  # cases that have entries
     first_entry: int  # where its entries begin among those of all chunks: whose persistent chains are kept together
     load: Callable[[], Layout]
+
+    @classmethod
+    def all_of(cls, cases: Shards) -> list["Chunk"]:
+        """One chunk a shard; cases in memory are laid out once, others anew each time.
+
+        Parameters
+        ----------
+        cases : Shards
+        """
+        if cases.in_memory:
+            return [cls.of(layout(cases[0]))]
+        starts = cases.entry_ends.tolist()
+        return [cls(cases.n_busy(k), starts[k], lambda k=k: layout(cases[k])) for k in range(len(cases))]
 
     @classmethod
     def of(cls, where: Layout) -> "Chunk":

@@ -9,7 +9,7 @@ from typing import Protocol, final
 import numpy as np
 import numpy.typing as npt
 
-from harmonium.data import Ratings
+from harmonium.data.shards import Shards
 from harmonium.events import Event
 from harmonium.kernels import choices
 from harmonium.kernels.choices import Sparse
@@ -32,7 +32,7 @@ class Engine(Protocol):
     def train_ratings(
         self,
         state: State,
-        cases: Ratings,
+        cases: Shards,
         learning: Learning,
         *,
         machine: str = "users",

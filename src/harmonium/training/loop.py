@@ -7,14 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from harmonium.data import Ratings
+from harmonium.data.shards import Shards
 from harmonium.events import Began, Ended, EpochEnded, Event
 from harmonium.kernels import backend
 from harmonium.kernels.records import Layout, Phase
 from harmonium.kernels.reference import optimise
 from harmonium.models.level_rbm import LevelRBM
 from harmonium.randomness import key_of
-from harmonium.training.batches import Batch, Chunk, epoch_batches, layout
+from harmonium.training.batches import Batch, Chunk, epoch_batches
 from harmonium.training.settings import Learning
 from harmonium.training.state import State
 
@@ -31,7 +31,7 @@ class Score(NamedTuple):
 
 def train(
     state: State,
-    cases: Ratings,
+    cases: Shards,
     learning: Learning,
     *,
     machine: str = "users",
@@ -46,7 +46,7 @@ def train(
     ----------
     state : State
         Changed in place; `state.best` holds the best model so far.
-    cases : Ratings
+    cases : Shards
         One case a row.
     learning : Learning
     machine, phase : str
@@ -64,8 +64,8 @@ def train(
         `Began`, one `EpochEnded` an epoch, `Ended`.
     """
     n_epochs = learning.n_epochs if n_epochs is None else n_epochs
-    yield Began(machine, phase, int((np.diff(cases.indptr) > 0).sum()), cases.n_ratings, n_epochs, state.epoch)
-    chunks = [] if run else [Chunk.of(layout(cases))]
+    n_ratings, chunks = cases.n_ratings, [] if run else Chunk.all_of(cases)
+    yield Began(machine, phase, sum(chunk.n_busy for chunk in chunks), n_ratings, n_epochs, state.epoch)
     reason, advice = "finished", ""
     try:
         while state.epoch < n_epochs:
@@ -87,7 +87,7 @@ def train(
                 break
             _remember(state, rbm, outcome)
             yield EpochEnded(
-                machine, phase, state.epoch, n_epochs, seconds, cases.n_ratings / seconds,
+                machine, phase, state.epoch, n_epochs, seconds, n_ratings / seconds,
                 learning.rate_at((state.epoch - 1) / learning.n_epochs), *(outcome or (None, None, None)),
                 state.best_epoch,
             )  # fmt: skip
@@ -127,7 +127,7 @@ def _run_chunk(state: State, chunk: Chunk, number: int, learning: Learning, done
         np.empty((size, n_hidden), np.float32),
         np.empty((most, max(1, n_features - state.machine.conditional)), np.float32),
     )
-    chain = state.chain[chunk.first_entry :][: len(where.level)]
+    chain = chain_of(state, chunk.first_entry, len(where.level), learning)
     for k, batch in enumerate(batches, start=done):
         rate = learning.rate_at((state.epoch + k / n_batches) / learning.n_epochs)
         first_pass(state, where, learning, batch, phase, number, chain)
@@ -139,6 +139,21 @@ def _run_chunk(state: State, chunk: Chunk, number: int, learning: Learning, done
         n = len(batch.cases)
         gradient = phase.H1[:n].sum(axis=0)
         optimise(state.machine.c, gradient, *state.c_moments, step.rate, step)
+
+
+def chain_of(state: State, first_entry: int, n_entries: int, learning: Learning) -> npt.NDArray[np.uint8]:
+    """Fantasies' levels of a chunk: the persistent ones, or room for those that CD draws.
+
+    Parameters
+    ----------
+    state : State
+    first_entry, n_entries : int
+        Of the chunk, among all that `state` has chains of.
+    learning : Learning
+    """
+    if learning.method == "pcd":
+        return state.chain[first_entry:][:n_entries]
+    return np.empty(n_entries if learning.sampled else 0, np.uint8)
 
 
 def first_pass(

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from harmonium.conventions import UNRATED
 from harmonium.data import Ratings
+from harmonium.data.shards import Shards
 from harmonium.kernels.constants import ADAGRAD, LANES
 from harmonium.kernels.records import Machine, Moments, Step
 from harmonium.models.level_rbm import LevelRBM, is_conditional
@@ -38,7 +39,7 @@ class State:
         Key of the counter-based uniforms.
     epoch, n_updates : int
     chain : uint8 array, (n_entries,)
-        Fantasies' levels; empty when nothing is drawn.
+        Levels of PCD's fantasies, a byte an entry; empty for other methods.
     average : tuple of float32 arrays or None
         Running mean of W, b and c over the epochs.
     best : LevelRBM or None
@@ -109,13 +110,13 @@ class State:
         )
 
 
-def start(rbm: LevelRBM, cases: Ratings, learning: Learning, seed: int) -> State:
+def start(rbm: LevelRBM, cases: Ratings | Shards, learning: Learning, seed: int) -> State:
     """Return the state before the first epoch.
 
     Parameters
     ----------
     rbm : LevelRBM
-    cases : Ratings
+    cases : Ratings or Shards
     learning : Learning
     seed : int
         Of the order of the cases and of everything drawn.
@@ -130,7 +131,9 @@ def start(rbm: LevelRBM, cases: Ratings, learning: Learning, seed: int) -> State
     def moments(array: npt.NDArray) -> tuple[npt.NDArray, npt.NDArray]:
         return np.zeros_like(array), np.full_like(array, second)
 
-    chain = cases.level.copy() if learning.sampled else np.empty(0, np.uint8)
+    parts = [cases] if isinstance(cases, Ratings) else cases
+    levels = [part.level for part in parts] if learning.method == "pcd" else []
+    chain = np.concatenate((*levels, np.empty(0, np.uint8)))
     chain[chain == UNRATED] = 0
     return State(
         machine, Moments(*moments(W), *moments(machine.b)), moments(c), rbm.n_hidden, as_generator(seed), seed,
