@@ -3,7 +3,8 @@
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,31 @@ def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[
     ModelFileError
         There is no such file, it is damaged, holds something else, or is of a later version.
     """
+    with _opened(path) as (file, metadata):
+        if metadata["kind"] != kind:
+            raise ModelFileError(f"{path}: holds a {metadata['kind']}, not a {kind}")
+        return json.loads(metadata["header"]), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+def kind_of(path: str | os.PathLike[str]) -> str:
+    """Return what a file holds, the `kind` it was written with; its arrays are not read.
+
+    Parameters
+    ----------
+    path : path
+
+    Raises
+    ------
+    ModelFileError
+        There is no such file, it is no model file, or is of a later version.
+    """
+    with _opened(path) as (_, metadata):
+        return metadata["kind"]
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[Any, dict[str, str]]]:
+    """A file of ours that is open, and its metadata."""
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
@@ -84,13 +110,12 @@ def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            header = _checked_header(path, kind, metadata)
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            _check_format(path, metadata)
+            yield file, metadata
     except (SafetensorError, OSError, ValueError) as error:
         if isinstance(error, ModelFileError):
             raise
         raise ModelFileError(f"{path}: is not a model file, or is damaged ({error})") from error
-    return header, arrays
 
 
 def _umask() -> int:
@@ -99,16 +124,13 @@ def _umask() -> int:
     return mask
 
 
-def _checked_header(path: Path, kind: str, metadata: Mapping[str, str]) -> dict[str, Any]:
-    if metadata.get("format") != FORMAT:
+def _check_format(path: Path, metadata: Mapping[str, str]) -> None:
+    if metadata.get("format") != FORMAT or not {"version", "kind", "header"} <= set(metadata):
         raise ModelFileError(f"{path}: is not a {FORMAT} file")
     if int(metadata["version"]) > VERSION:
         raise ModelFileError(
             f"{path}: has version {metadata['version']}, this release reads up to {VERSION}; update it"
         )
-    if metadata["kind"] != kind:
-        raise ModelFileError(f"{path}: holds a {metadata['kind']}, not a {kind}")
-    return json.loads(metadata["header"])
 
 
 def prefixed(prefix: str, arrays: Mapping[str, npt.NDArray]) -> dict[str, npt.NDArray]:
