@@ -1,5 +1,6 @@
 """One function opens a model file of either kind."""
 
+import _worlds
 import numpy as np
 import pytest
 
@@ -14,9 +15,9 @@ def choices():
     return Interactions.from_pairs([1, 1, 2, 2, 3, 3], ["tea", "milk", "tea", "milk", "tea", "rum"])
 
 
-def test_a_file_comes_back_as_what_was_saved(recommender, choices, tmp_path):
+def test_a_file_comes_back_as_what_was_saved(choices, tmp_path):
     of_ratings, of_choices, bare = (tmp_path / name for name in ("r.harmonium", "c.harmonium", "b.harmonium"))
-    recommender.save(of_ratings)
+    _worlds.recommender().save(of_ratings)
     ChoiceRecommender.fit(choices).save(of_choices)
     GaussianBoltzmann(ridge=1.0).fit(choices).save(bare)
     assert (kind_of(of_ratings), kind_of(of_choices)) == ("recommender", "choice recommender")

@@ -74,17 +74,33 @@ def task_of(
     at_least = LIKED if options["at_least"] is None and protocol in ("vae-cf", "vae-cf-netflix") else None
     reading = {**options, "at_least": options["at_least"] if at_least is None else at_least}
     held_out = reading.pop("held_out")
-    x = _choices(source, **reading)
+    x = read_choices(source, **reading)
     if protocol in VAE_CF:
         return vae_cf(x, held_out, preset=protocol, **({} if seed is None else {"seed": seed}))
     if test is not None:
-        return lightgcn(x, _choices(str(test), **reading), seed=seed or 0)
+        return lightgcn(x, read_choices(str(test), **reading), seed=seed or 0)
     if protocol == "leave-last":
         return leave_last(x, n)
     return global_time(x, *(() if fraction is None else (fraction,)))
 
 
-def _choices(source: str, at_least: float | None, path: Path | None, **reading: Any) -> Interactions:
+def read_choices(
+    source: str, at_least: float | None = None, path: Path | None = None, weights: bool = False, **reading: Any
+) -> Interactions:
+    """Read who chose what: a file, or a known data set.
+
+    Parameters
+    ----------
+    source : str
+    at_least : float, optional
+        Only rows of at least this rating.
+    path : Path, optional
+        The folder of a data set that is not bundled.
+    weights : bool
+        Whether ratings are weights, such as numbers of plays.
+    **reading
+        user, item, rating, time and ids from `READING`.
+    """
     if source in DATASETS:
         return read_source(source, path).ratings.interactions(at_least)
     if not Path(source).is_file():
@@ -92,8 +108,8 @@ def _choices(source: str, at_least: float | None, path: Path | None, **reading: 
     named = {name: _column(value) for name, value in reading.items() if name != "ids"}
     named["value"] = named.pop("rating")
     if named["value"] is False:
-        at_least = None
-    return read_interactions(source, at_least=at_least, ids=reading["ids"], **named)
+        at_least, weights = None, False
+    return read_interactions(source, at_least=at_least, weights=weights, ids=reading["ids"], **named)
 
 
 def _column(text: str | None) -> Any:
@@ -117,11 +133,21 @@ def settings_of(texts: Sequence[str] | None) -> dict[str, dict[str, Any]]:
         model, dot, name = left.rpartition(".")
         if not (equals and dot and model and name):
             raise SettingError(f"--set: {text!r} is not MODEL.SETTING=VALUE, such as gaussian.ridge=200")
-        try:
-            found.setdefault(model, {})[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            found.setdefault(model, {})[name] = value
+        found.setdefault(model, {})[name] = value_of(value)
     return found
+
+
+def value_of(text: str) -> Any:
+    """A setting's value: a number, True, None and the like where it reads so, else the text.
+
+    Parameters
+    ----------
+    text : str
+    """
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
 
 
 def teller(narrate: Callable[[str], None]) -> Callable[[str, Event], None]:
@@ -156,15 +182,19 @@ def print_comparison(found: ListComparison, metrics: Sequence[str], as_json: boo
         print_json(rows)
         return
     last = metrics[-1]
-    header = ["Model", *metrics, f"gain in {last}", "learning", "peak GB"]
+    costs = ("learning", "peak GB") if "peak_gb" in rows[0] else ()
+    header = ["Model", *metrics, *([f"gain in {last}"] if len(rows) > 1 else []), *costs]
     cells = [
         [
             row["model"],
             *(f"{row[metric]:.4f} ± {row[f'{metric}_se']:.4f}" for metric in metrics),
-            "" if k == 0 else f"{row[f'{last}_gain']:+.4f} ± {row[f'{last}_gain_se']:.4f}",
-            duration(row["seconds_learning"]),
-            f"{row['peak_gb']:.2f}",
+            *(_gain(row, last, k) if len(rows) > 1 else ()),
+            *((duration(row["seconds_learning"]), f"{row['peak_gb']:.2f}") if costs else ()),
         ]
         for k, row in enumerate(rows)
     ]
     (print_markdown if markdown else print_table)(header, cells, left=("Model",))
+
+
+def _gain(row: dict[str, Any], metric: str, k: int) -> tuple[str]:
+    return ("" if k == 0 else f"{row[f'{metric}_gain']:+.4f} ± {row[f'{metric}_gain_se']:.4f}",)

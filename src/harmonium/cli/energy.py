@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 
 from harmonium.cli.console import print_json
+from harmonium.cli.opening import of_ratings
 from harmonium.cli.options import Dislike, History, Json, Like, Model, Seen, User
 from harmonium.cli.showing import print_energy
 from harmonium.cli.taste import history_of
-from harmonium.recommending.recommender import Recommender
 
 app = typer.Typer(add_completion=False)
 
@@ -29,7 +29,7 @@ def energy(
     The lower the free energy, the more probable is the history to the model whose cases are users. Only
     differences between histories of the same items mean something.
     """
-    recommender = Recommender.load(model)
+    recommender = of_ratings(model)
     found = recommender.energy(history_of(recommender, like, dislike, seen, history, user))
     if as_json:
         print_json(found)

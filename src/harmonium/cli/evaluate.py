@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harmonium.cli import choices
+from harmonium.cli import choices, choosing
 from harmonium.cli.console import narrator, print_json
 from harmonium.cli.learning import learn
 from harmonium.cli.options import Json, Quiet, taking
@@ -17,12 +17,12 @@ from harmonium.evaluation.choice_models import MODELS, compare, made
 from harmonium.evaluation.choice_protocols import CHOICE_PROTOCOLS
 from harmonium.evaluation.ratings import Evaluation
 from harmonium.evaluation.ratings import evaluate as measure
+from harmonium.recommending.choice_recommender import ChoiceRecommender
+from harmonium.recommending.opening import open_model
 from harmonium.recommending.recommender import Recommender
 
 CHOICE_MODEL = "gaussian"
-OF_LEARNING = frozenset(
-    ("source", "protocol", "fraction", "n", "seed", "path", "choice_model", "at_least", "held_out", *HELP)
-)
+OF_LEARNING = frozenset(("source", "protocol", "fraction", "n", "seed", "path", "choice_model", "held_out", *HELP))
 WHAT_IS_HELD_OUT = (
     f"What is held out. Of ratings: {', '.join(PROTOCOLS)} (whole users). Of choices, to measure ranked lists: "
     f"{', '.join(CHOICE_PROTOCOLS)}."
@@ -85,8 +85,14 @@ def evaluate(
         choices.print_comparison(measured, task.metrics, as_json, markdown)
         return
     if model is not None and history is not None and test is not None:
+        recommender = open_model(model)
+        if isinstance(recommender, ChoiceRecommender):
+            reading = {name: options[name] for name in ("user", "item", "rating", "time", "ids")}
+            lists = choosing.measured(recommender, history, test, of_choices["at_least"], reading)
+            choices.print_comparison(lists, choosing.SHOWN, as_json, markdown)
+            return
         options.pop("path")
-        found = _of_file(model, history, test, options)
+        found = _of_file(recommender, history, test, options)
     else:
         parts = split(read_source(str(source), **options).ratings, protocol, fraction, n, seed or 0)
         narrator(quiet)(f"{protocol}: learning from {parts.learned_from.n_ratings:,} ratings")
@@ -117,7 +123,6 @@ def _check_form(ctx: Any, source: str | None, model: Path | None, history: Path 
         raise typer.BadParameter("needs --history FILE and --test FILE", param_hint="--model")
 
 
-def _of_file(model: Path, history: Path, test: Path, reading: dict[str, Any]) -> Evaluation:
-    recommender = Recommender.load(model)
+def _of_file(recommender: Recommender, history: Path, test: Path, reading: dict[str, Any]) -> Evaluation:
     known, asked = (read_file(path, recommender.scale, **reading) for path in (history, test))
     return measure(recommender, known, asked)

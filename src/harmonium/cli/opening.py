@@ -4,8 +4,12 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harmonium.errors import SettingError
+
+if TYPE_CHECKING:
+    from harmonium.recommending.recommender import Recommender
 
 STORE_VARIABLE = "HARMONIUM_STORE"
 DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
@@ -22,6 +26,31 @@ def default_store() -> str:
     """The store's address: of the environment, else a file of this user's."""
     given = os.environ.get(STORE_VARIABLE)
     return given or f"sqlite:///{_folder('XDG_DATA_HOME', '.local/share') / 'store.db'}"
+
+
+def of_ratings(path: Path) -> "Recommender":
+    """Open a model file that answers about ratings.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    ModelFileError
+        It cannot be read, or holds a model of choices.
+    """
+    from harmonium.errors import ModelFileError
+    from harmonium.recommending.opening import open_model
+    from harmonium.recommending.recommender import Recommender
+
+    found = open_model(path)
+    if not isinstance(found, Recommender):
+        raise ModelFileError(
+            f"{path}: holds a model of choices, which knows no ratings; this command needs one learned from ratings "
+            "(recommend, similar, units and evaluate --model take either)"
+        )
+    return found
 
 
 def ready_folder(path: Path) -> Path:

@@ -62,6 +62,18 @@ def taking(*options: inspect.Parameter) -> Callable[[Command], Command]:
     return decorate
 
 
+def was_given(ctx: typer.Context, name: str) -> bool:
+    """Whether an option was named on the command line.
+
+    Parameters
+    ----------
+    ctx : typer.Context
+    name : str
+        Of the keyword argument.
+    """
+    return "COMMANDLINE" in str(ctx.get_parameter_source(name))
+
+
 def option(name: str, kind: Any, default: Any, info: Any) -> inspect.Parameter:
     """One option for `taking`.
 

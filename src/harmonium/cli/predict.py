@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 
 from harmonium.cli.console import print_json
+from harmonium.cli.opening import of_ratings
 from harmonium.cli.options import Dislike, History, Json, Like, Model, Seen, User
 from harmonium.cli.showing import print_prediction
 from harmonium.cli.taste import history_of, item_of
-from harmonium.recommending.recommender import Recommender
 
 app = typer.Typer(add_completion=False)
 
@@ -28,7 +28,7 @@ def predict(
 
     Prints the probability of every rating, the expected one, and the probability of liking the item.
     """
-    recommender = Recommender.load(model)
+    recommender = of_ratings(model)
     who = history_of(recommender, like, dislike, seen, history, user)
     found = recommender.predict(who, [item_of(recommender, text) for text in items])
     if as_json:

@@ -5,13 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
+from harmonium.cli import choosing
 from harmonium.cli.console import narrator, print_json
 from harmonium.cli.options import Count, Dislike, History, Json, Like, Model, Seen, User
-from harmonium.cli.showing import print_recommendations
+from harmonium.cli.showing import print_recommendations, print_suggestions
 from harmonium.cli.taste import history_of, items_of
-from harmonium.recommending.recommender import Recommender
+from harmonium.recommending.choice_recommender import ChoiceRecommender
+from harmonium.recommending.opening import open_model
 
 N_REASONS = 3
+NOTHING_LEFT = "no item is left: loosen the filters"
 app = typer.Typer(add_completion=False)
 
 
@@ -38,24 +41,44 @@ def recommend(
 ) -> None:
     """Recommend items to someone who likes these.
 
-    Without any history, the list is that of well-liked items which many have rated.
+    Without any history, the list is that of well-liked items which many have rated. A model of choices lists what is
+    likely to be chosen next; there --like ITEM=WEIGHT gives a weight, and --seen leaves an item out.
     """
-    recommender = Recommender.load(model)
+    recommender = open_model(model)
+    filters = {
+        "genres": genre,
+        "years": None if year_from is None and year_to is None else (year_from, year_to),
+        "allow": items_of(recommender, allow),
+    }
+    without = items_of(recommender, deny)
+    if isinstance(recommender, ChoiceRecommender):
+        if dislike:
+            more = "a model of choices knows no dislikes; --deny leaves items out"
+            raise typer.BadParameter(more, param_hint="--dislike")
+        without = [*(without or ()), *(items_of(recommender, seen) or ())] or None
+        chosen = choosing.history_of(recommender, like, history, user)
+        places = recommender.recommend(chosen, n, deny=without, **filters)
+        _show_choices(recommender, chosen, places, explain, as_json)
+        return
     who = history_of(recommender, like, dislike, seen, history, user)
-    found = recommender.recommend(
-        who,
-        n,
-        genres=genre,
-        years=None if year_from is None and year_to is None else (year_from, year_to),
-        allow=items_of(recommender, allow),
-        deny=items_of(recommender, deny),
-    )
+    found = recommender.recommend(who, n, deny=without, **filters)
     why = [recommender.explain(who, item.item_id, N_REASONS) if explain else None for item in found]
     if as_json:
         print_json(
             [asdict(item) | ({"explanation": asdict(reason)} if reason else {}) for item, reason in zip(found, why)]
         )
     elif not found:
-        narrator(quiet=False)("no item is left: loosen the filters")
+        narrator(quiet=False)(NOTHING_LEFT)
     else:
         print_recommendations(found, why)
+
+
+def _show_choices(recommender: ChoiceRecommender, who: dict, found: list, explain: bool, as_json: bool) -> None:
+    why = [recommender.explain(who, item.item_id, N_REASONS) if explain else [] for item in found]
+    if as_json:
+        more = [{"reasons": [asdict(reason) for reason in reasons]} if explain else {} for reasons in why]
+        print_json([asdict(item) | reasons for item, reasons in zip(found, more)])
+    elif not found:
+        narrator(quiet=False)(NOTHING_LEFT)
+    else:
+        print_suggestions(found, why if explain else None)

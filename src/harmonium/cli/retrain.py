@@ -10,7 +10,7 @@ import typer
 
 from harmonium.cli.console import duration, narrator, print_json
 from harmonium.cli.learning import check_folder, learn
-from harmonium.cli.opening import needs_serving
+from harmonium.cli.opening import needs_serving, of_ratings
 from harmonium.cli.options import Json, Model, Quiet, taking
 from harmonium.cli.reading import PATH, READING, read_source
 from harmonium.cli.recording import held_out, measured, record
@@ -59,7 +59,7 @@ def retrain(
 
     began, narrate, place = time.monotonic(), narrator(quiet), output or model
     check_folder(place)
-    old = Recommender.load(model)
+    old = of_ratings(model)
     stored = list(Store(opened(store)).everything())
     digest = digest_of(stored)
     if not force and digest == (old.record or {}).get("store", digest_of([])):

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from harmonium.evaluation.ratings import Evaluation
     from harmonium.evaluation.scores import Difference, Score
     from harmonium.recommending import Explanation, Prediction, Recommendation, SimilarItem, UnitDescription
+    from harmonium.recommending.choice_recommender import ChoiceReason, SimilarChoice, Suggestion
 
 LEAST_REASON = 0.005  # a smaller change of a probability would read as +0 %
 
@@ -30,6 +31,36 @@ def print_recommendations(found: Sequence["Recommendation"], why: Sequence["Expl
         for item, reason in zip(found, why)
     )
     print_table(header, rows, left=("Title", "Why"))
+
+
+def print_suggestions(found: Sequence["Suggestion"], why: Sequence[Sequence["ChoiceReason"]] | None) -> None:
+    """Print a ranking by a model of choices, with probabilities and reasons where there are some.
+
+    Parameters
+    ----------
+    found : sequence of Suggestion
+    why : sequence of sequences of ChoiceReason, optional
+        Of each of them.
+    """
+    calibrated = any(one.probability is not None for one in found)
+    header = ["#", "Title", *(["Probability"] if calibrated else []), "Score", "Users", *(["Why"] if why else [])]
+    rows = []
+    for k, one in enumerate(found):
+        likely = [] if one.probability is None else [percent(one.probability)]
+        reasons = ["; ".join(f"{reason.title} {reason.contribution:+.3f}" for reason in why[k])] if why else []
+        rows.append([str(one.rank), one.title, *likely, f"{one.score:.3f}", f"{one.n_users:,}", *reasons])
+    print_table(header, rows, left=("Title", "Why"))
+
+
+def print_similar_choices(found: Sequence["SimilarChoice"]) -> None:
+    """Print the items that another speaks for most.
+
+    Parameters
+    ----------
+    found : sequence of SimilarChoice
+    """
+    rows = ((str(one.rank), one.title, f"{one.score:.4f}", f"{one.n_users:,}") for one in found)
+    print_table(("#", "Title", "Score", "Users"), rows, left=("Title",))
 
 
 def reasons_of(why: "Explanation") -> str:

@@ -11,6 +11,7 @@ from harmonium.recommending.recommender import Recommender
 
 if TYPE_CHECKING:
     from harmonium.data import Vocabulary
+    from harmonium.recommending.choice_recommender import ChoiceRecommender
 
 ID_PREFIX = "id:"
 
@@ -46,12 +47,12 @@ def history_of(
     return recommender.history(rated)
 
 
-def item_of(recommender: Recommender, text: str) -> int | str:
+def item_of(recommender: "Recommender | ChoiceRecommender", text: str) -> int | str:
     """What the recommender finds an item by: a title, or the id in "id:318".
 
     Parameters
     ----------
-    recommender : Recommender
+    recommender : Recommender or ChoiceRecommender
     text : str
         Where the model has no titles, the id needs no prefix.
     """
@@ -62,7 +63,7 @@ def item_of(recommender: Recommender, text: str) -> int | str:
     return raw
 
 
-def items_of(recommender: Recommender, texts: list[str] | None) -> list[int | str] | None:
+def items_of(recommender: "Recommender | ChoiceRecommender", texts: list[str] | None) -> list[int | str] | None:
     """The same of several items; None where there are none.
 
     Parameters

@@ -9,7 +9,7 @@ from harmonium.cli.console import print_json, print_table
 from harmonium.cli.options import Json, Model
 from harmonium.cli.showing import print_unit
 from harmonium.errors import SettingError
-from harmonium.recommending.recommender import Recommender
+from harmonium.recommending.opening import open_model
 
 N_SHORT = 2  # items an end in the list of all units
 app = typer.Typer(add_completion=False)
@@ -26,7 +26,7 @@ def units(
 
     Each unit has two ends: items whose likes turn it on, and items whose likes turn it off.
     """
-    recommender = Recommender.load(model)
+    recommender = open_model(model)
     if unit is not None:
         found = recommender.describe_unit(unit, n)
         if as_json:
@@ -39,7 +39,10 @@ def units(
         print_json(listed)
         return
     if not listed:
-        raise SettingError(f"{model}: has no machine whose cases are users, which is where units are described")
+        raise SettingError(
+            f"{model}: has no hidden units to describe: a machine whose cases are users has, and one of choices "
+            "unless it is a closed form"
+        )
     rows = ((str(one.unit), _titles(one.positive), _titles(one.negative)) for one in listed)
     ends = ("Likes turn it on", "Likes turn it off")
     print_table(("Unit", *ends), rows, left=ends)

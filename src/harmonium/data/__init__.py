@@ -3,6 +3,7 @@
 Importing this room loads numpy only; polars and narwhals load when a file or a table is read.
 """
 
+from ._columns import MissingColumnError
 from .choices import read_interactions
 from .interactions import Interactions
 from .presets import DATASETS, Dataset, load
@@ -30,6 +31,7 @@ __all__ = [
     "Dataset",
     "DuplicateEntryError",
     "Interactions",
+    "MissingColumnError",
     "PairSketch",
     "Ratings",
     "Scale",

@@ -8,6 +8,21 @@ from harmonium.errors import DataError, SettingError
 
 ColumnChoice = str | int | bool | None
 
+
+class MissingColumnError(DataError):
+    """A column that is needed has none of the usual names; `role` says which: user, item or rating.
+
+    Parameters
+    ----------
+    message : str
+    role : str
+    """
+
+    def __init__(self, message: str, role: str):
+        super().__init__(message)
+        self.role = role
+
+
 USUAL_NAMES = {
     "user": ("userid", "user", "uid", "customerid", "reviewerid", "userindex", "useridx"),
     "item": (
@@ -103,8 +118,9 @@ def _find(role: str, choice: ColumnChoice, names: Sequence[str], where: str) -> 
     return names[choice]
 
 
-def _missing(role: str, names: Sequence[str], where: str, more: str = "") -> DataError:
-    return DataError(
+def _missing(role: str, names: Sequence[str], where: str, more: str = "") -> MissingColumnError:
+    return MissingColumnError(
         f'{where}: no {role} column among {", ".join(names)}; name it with {role}="..."'
-        f" (guessed names: {', '.join(USUAL_NAMES[role][:4])}, ...){more}"
+        f" (guessed names: {', '.join(USUAL_NAMES[role][:4])}, ...){more}",
+        role,
     )

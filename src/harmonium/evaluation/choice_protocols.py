@@ -174,12 +174,23 @@ def lightgcn(train: Interactions, test: Interactions, *, seed: int = 0) -> Choic
     All training items of a user are left out of the list, and plain recall divides by all of the test items (He et al.,
     SIGIR 2020). Users without test items are not asked about.
     """
-    users = united(train.users, test.users, "test: its user ids")
-    items = united(train.items, test.items, "test: its item ids")
-    train, test = (_over(part, users, items) for part in (train, test))
+    both = paired(train, test)
+    train, test = both.history, both.held_out
     fit, held = per_user_split(train, LIGHTGCN_VALIDATION, seed)
     metrics = ("recall@20", "ndcg@20")
     return ChoiceTask(train, Question(train, test), fit, Question(fit, held), (20,), metrics)
+
+
+def paired(history: Interactions, held_out: Interactions) -> Question:
+    """Two files' interactions over the users and items of either.
+
+    Parameters
+    ----------
+    history, held_out : Interactions
+    """
+    users = united(history.users, held_out.users, "test: its user ids")
+    items = united(history.items, held_out.items, "test: its item ids")
+    return Question(*(_over(part, users, items) for part in (history, held_out)))
 
 
 def _over(x: Interactions, users: Vocabulary, items: Vocabulary) -> Interactions:

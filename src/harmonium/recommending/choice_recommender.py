@@ -13,15 +13,19 @@ from harmonium import storage
 from harmonium._version import __version__
 from harmonium.data import Interactions, Titles, Vocabulary
 from harmonium.errors import DataError, HarmoniumError, ModelFileError, SettingError
-from harmonium.estimators.choice import ChoiceModel, Validation, packed, unpacked
+from harmonium.estimators import choice_file
+from harmonium.estimators.choice import ChoiceModel, Validation, Watch
 from harmonium.estimators.gaussian_boltzmann import GaussianBoltzmann
 from harmonium.estimators.multinomial_rbm import MultinomialRBM, SemiRestricted
+from harmonium.models.multinomial_rbm import MultinomialMachine
 from harmonium.recommending import ranking
 from harmonium.recommending.catalogue import Catalogue, Years
-from harmonium.training.settings import check_choice, check_count
+from harmonium.recommending.results import Ends, UnitDescription
+from harmonium.recommending.validated import fit_calibrated, split_users
+from harmonium.training.settings import check_choice, check_count, check_share
+from harmonium.units import bernoulli
 
 KIND = "choice recommender"
-MODELS = {model.__name__: model for model in (GaussianBoltzmann, MultinomialRBM, SemiRestricted)}
 UNKNOWN_RULES = ("error", "drop")
 MOST_ASKED = 1_000_000  # places of a list
 Chosen = Mapping[Any, float] | Iterable[Any] | Interactions
@@ -78,6 +82,33 @@ class ChoiceReason:
 
 
 @final
+@dataclass(frozen=True, kw_only=True)
+class SimilarChoice:
+    """An item that another speaks for.
+
+    Parameters
+    ----------
+    rank : int
+        From 1.
+    item_id : int or str
+    title : str
+    year : int or None
+    genres : tuple of str
+    n_users : int
+    score : float
+        What the list is ranked by; only differences within one list mean something.
+    """
+
+    rank: int
+    item_id: int | str
+    title: str
+    year: int | None
+    genres: tuple[str, ...]
+    n_users: int
+    score: float
+
+
+@final
 class ChoiceRecommender:
     """A fitted model of choices with the ids and titles of its items; safe to use from any number of threads.
 
@@ -90,6 +121,8 @@ class ChoiceRecommender:
         Fitted.
     titles : Titles, optional
         Of any items; brought to the model's.
+    record : dict, optional
+        How it was learned and evaluated, as plain values; kept in its file.
 
     Examples
     --------
@@ -100,12 +133,13 @@ class ChoiceRecommender:
     'Aliens (1986)'
     """
 
-    def __init__(self, model: ChoiceModel, titles: Titles | None = None):
+    def __init__(self, model: ChoiceModel, titles: Titles | None = None, record: dict[str, Any] | None = None):
         items = model._fitted("items_")
         if titles is not None and titles.ids != items:
             titles = titles.aligned_to(items)
-        self.model, self.items, self.titles = model, items, titles
-        self._catalogue = Catalogue(items, titles, model._fitted("popularity_"))
+        self.model, self.items, self.titles, self.record = model, items, titles, record
+        self._popularity: npt.NDArray[np.int64] = model._fitted("popularity_")
+        self._catalogue = Catalogue(items, titles, self._popularity)
 
     @classmethod
     def fit(
@@ -114,7 +148,9 @@ class ChoiceRecommender:
         titles: Titles | None = None,
         *,
         model: ChoiceModel | None = None,
-        validation: Validation | None = None,
+        validation: Validation | float | None = None,
+        random_state: int = 0,
+        watch: Watch = (),
     ) -> "ChoiceRecommender":
         """Learn from choices.
 
@@ -124,13 +160,34 @@ class ChoiceRecommender:
         titles : Titles, optional
         model : ChoiceModel, optional
             A `GaussianBoltzmann` with its defaults when not given.
-        validation : (Interactions, Interactions), optional
-            See `ChoiceModel.fit`; the model is calibrated on them too.
+        validation : (Interactions, Interactions) or float, optional
+            What is known of people who are not learned from, and what they chose besides, see `ChoiceModel.fit`; or a
+            share of the users, to be kept out for that (at most 1,000; a closed form learns again from all of them).
+            The model is calibrated on them. None, or 0, does not calibrate.
+        random_state : int
+            Of the draw of those users.
+        watch : callable or callables
+            Called with every event.
+
+        Raises
+        ------
+        DataError
+            There is nothing to learn from, or there are too few users to calibrate on.
         """
         machine = GaussianBoltzmann() if model is None else model
-        machine.fit(interactions, validation=validation)
-        if validation is not None:
-            machine.calibrate(*validation)
+        if isinstance(validation, tuple):
+            machine.fit(interactions, validation=validation, watch=watch).calibrate(*validation)
+        elif validation:
+            check_share("validation", validation, 0.0, 1.0)
+            parts = split_users(interactions, validation, random_state)
+            if parts is None:
+                raise DataError(
+                    f"{interactions!r} has too few users to keep a share of {validation:g} of them out; "
+                    "validation=None learns without probabilities"
+                )
+            fit_calibrated(machine, interactions, parts, watch)
+        else:
+            machine.fit(interactions, watch=watch)
         return cls(machine, titles)
 
     def __repr__(self) -> str:
@@ -213,7 +270,7 @@ class ChoiceRecommender:
         if exclude_seen:
             candidates[known.item] = False
         score = self.model.scores(known)[0]
-        chosen = ranking.best(score, self.model._fitted("popularity_"), candidates, n)
+        chosen = ranking.best(score, self._popularity, candidates, n)
         likely = None if self.model.calibration_ is None else self.model.probabilities(known)[0]
         return [self._suggestion(rank, k, score, likely) for rank, k in enumerate(chosen.tolist(), start=1)]
 
@@ -240,6 +297,69 @@ class ChoiceRecommender:
             ChoiceReason(item_id=self.items[k], title=self._catalogue.title(k), contribution=part) for k, part in named
         ]
 
+    def similar_items(self, item: Any, n: int = 10) -> list[SimilarChoice]:
+        """List the items that an item speaks for most.
+
+        Parameters
+        ----------
+        item : id or title
+        n : int
+
+        Returns
+        -------
+        list of SimilarChoice
+            The best first, the item itself left out.
+
+        Notes
+        -----
+        The score is that of someone who chose this item alone, less that of someone who chose nothing, so that popular
+        items are not like everything; drawn towards 0 where few people chose the item.
+        """
+        check_count("n", n, 1, MOST_ASKED)
+        asked = self._catalogue.index(item)
+        rows = Interactions(np.array([0, 1, 1]), np.array([asked]), Vocabulary([0, 1]), self.items)
+        alone, nothing = self.model._scores(rows)
+        score = ranking.shrunk(alone - nothing, ranking.trust(self._popularity), 0.0)
+        others = np.arange(len(self.items)) != asked
+        chosen = ranking.best(score, self._popularity, others, n).tolist()
+        return [SimilarChoice(rank=k, score=float(score[i]), **self._facts(i)) for k, i in enumerate(chosen, start=1)]
+
+    @property
+    def n_units(self) -> int:
+        """Hidden units that `describe_unit` describes, those of the first machine; 0 for a closed form."""
+        machine = self._first_machine()
+        return 0 if machine is None else len(machine.c)
+
+    def describe_unit(self, j: int, n: int = 8) -> UnitDescription:
+        """Say what a hidden unit stands for: the items whose being chosen turns it on, and off.
+
+        Parameters
+        ----------
+        j : int
+            From 0 to `n_units` - 1.
+        n : int
+            Items at each end, at most.
+
+        Raises
+        ------
+        SettingError
+            There are no hidden units, or no such one, or `n` is out of range.
+        """
+        machine = self._first_machine()
+        if machine is None:
+            raise SettingError("a GaussianBoltzmann has no hidden units; learn a MultinomialRBM or a SemiRestricted")
+        check_count("unit", j, 0, len(machine.c) - 1)
+        check_count("n", n, 1, MOST_ASKED)
+        weight = machine.W[:, j]
+        held_back = ranking.shrunk(weight, ranking.trust(self._popularity), 0.0)
+        return UnitDescription(
+            unit=int(j),
+            positive=self._end(weight, held_back, n),
+            negative=self._end(weight, -held_back, n),
+            bias=float(machine.c[j]),
+            resting_activation=float(bernoulli.mean(machine.c[j])),
+        )
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one file that holds all of it; it appears whole or not at all.
 
@@ -247,12 +367,12 @@ class ChoiceRecommender:
         ----------
         path : path
         """
-        header, arrays = packed(self.model)
+        header, arrays = choice_file.to_parts(self.model)
         arrays = storage.prefixed("machine.", arrays)
         if self.titles is not None:
             arrays |= storage.prefixed("titles.", self.titles.to_arrays())
-        header = {"library": __version__, "class": type(self.model).__name__, "machine": header}
-        storage.write(path, KIND, {**header, "has_titles": self.titles is not None}, arrays)
+        whole = {"library": __version__, "machine": header, "has_titles": self.titles is not None}
+        storage.write(path, KIND, {**whole, "record": self.record}, arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "ChoiceRecommender":
@@ -269,11 +389,11 @@ class ChoiceRecommender:
         """
         header, arrays = storage.read(path, KIND)
         try:
-            machine = unpacked(MODELS[header["class"]](), header["machine"], storage.under("machine.", arrays))
+            machine = choice_file.from_parts(header["machine"], storage.under("machine.", arrays))
             titles = None
             if header["has_titles"]:
-                titles = Titles.from_arrays(storage.under("titles.", arrays), machine.items_)
-            return cls(machine, titles)
+                titles = Titles.from_arrays(storage.under("titles.", arrays), machine._fitted("items_"))
+            return cls(machine, titles, header["record"])
         except (HarmoniumError, KeyError, TypeError, ValueError) as error:
             raise ModelFileError(f"{path}: is incomplete or damaged ({error})") from error
 
@@ -303,10 +423,22 @@ class ChoiceRecommender:
         return candidates if years is None else candidates & self._catalogue.of_years(years)
 
     def _suggestion(self, rank: int, k: int, score: npt.NDArray, likely: npt.NDArray | None) -> Suggestion:
+        probability = None if likely is None else float(likely[k])
+        return Suggestion(rank=rank, score=float(score[k]), probability=probability, **self._facts(k))
+
+    def _facts(self, k: int) -> dict[str, Any]:
         facts = self._catalogue.facts(k)
         facts["n_users"] = facts.pop("n_ratings")
-        probability = None if likely is None else float(likely[k])
-        return Suggestion(rank=rank, score=float(score[k]), probability=probability, **facts)
+        return facts
+
+    def _first_machine(self) -> MultinomialMachine | None:
+        return self.model._fitted("machines_")[0] if isinstance(self.model, MultinomialRBM | SemiRestricted) else None
+
+    def _end(self, weight: npt.NDArray, strength: npt.NDArray, n: int) -> Ends:
+        """One end of a hidden unit: the items of largest positive strength, with their weights."""
+        chosen = ranking.best(strength, self._popularity, strength > 0, n).tolist()
+        popular = self._popularity
+        return tuple((self.items[k], self._catalogue.title(k), float(weight[k]), int(popular[k])) for k in chosen)
 
 
 def _one_row(item: npt.NDArray, weight: npt.NDArray, items: Vocabulary) -> Interactions:

@@ -11,11 +11,11 @@ from harmonium import storage
 from harmonium.data import Interactions, Ratings, Titles, Vocabulary, strong_split
 from harmonium.errors import DataError, HarmoniumError, ModelFileError
 from harmonium.estimators.choice import ChoiceModel, packed, unpacked
+from harmonium.estimators.choice_file import MODELS
 from harmonium.estimators.gaussian_boltzmann import GaussianBoltzmann
 from harmonium.estimators.rating_rbm import RatingRBM
 from harmonium.recommending import modelfile, ranking
 from harmonium.recommending.catalogue import Years
-from harmonium.recommending.choice_recommender import MODELS
 from harmonium.recommending.history import History
 from harmonium.recommending.recommender import MOST_ASKED, Entries, Recommender
 from harmonium.recommending.results import Recommendation

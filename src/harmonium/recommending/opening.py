@@ -4,6 +4,7 @@ import os
 
 from harmonium import storage
 from harmonium.errors import ModelFileError
+from harmonium.estimators.choice_file import MODELS
 from harmonium.recommending import choice_recommender, modelfile
 from harmonium.recommending.choice_recommender import ChoiceRecommender
 from harmonium.recommending.recommender import Recommender
@@ -31,6 +32,6 @@ def open_model(path: str | os.PathLike[str]) -> Recommender | ChoiceRecommender:
         return Recommender.load(path)
     if kind == choice_recommender.KIND:
         return ChoiceRecommender.load(path)
-    if kind in choice_recommender.MODELS:
-        return ChoiceRecommender(choice_recommender.MODELS[kind].load(path))
+    if kind in MODELS:
+        return ChoiceRecommender(MODELS[kind].load(path))
     raise ModelFileError(f"{path}: holds a {kind}, not a recommender of ratings or of choices")
