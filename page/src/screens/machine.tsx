@@ -261,7 +261,7 @@ function Circle({ machine, now }: { machine: GeneralMachine; now: Runner }) {
     const angle = (2 * Math.PI * (i + 0.5)) / N - Math.PI / 2;
     return [width / 2 + Math.cos(angle) * Math.min(width / 2 - 14, 150), height / 2 + Math.sin(angle) * (height / 2 - 14)];
   };
-  const ties = machine.W.flatMap((row, i) => row.slice(0, i).map((w, j): Tie => [i, j, w]));
+  const ties = machine.J.flatMap((row, i) => row.slice(0, i).map((w, j): Tie => [i, j, w]));
   return (
     <div ref={place}>
       <Graph width={width} height={height} at={at} ties={ties} now={now} n={machine.n_visible} label="Network with all ties" />

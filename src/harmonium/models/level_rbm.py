@@ -258,6 +258,15 @@ def level_fields(rbm: LevelRBM, h: Floats, visible: npt.NDArray[np.integer] | No
     return b + (W @ voice(rbm, h)).T @ rbm.phi[:, first:].T
 
 
+def pair_probabilities(rbm: LevelRBM, h: Floats, visible: npt.NDArray[np.integer]) -> Floats:
+    """Level probabilities (n, n_levels) at pairs of a case, by its hidden means h (n, n_hidden), and a unit (n,)."""
+    first = 1 if rbm.conditional else 0
+    g, x = voice(rbm, h), rbm.b[visible]
+    for f in range(first, rbm.phi.shape[1]):
+        x = x + np.einsum("nj,nj->n", rbm.W[f, visible], g)[:, None] * rbm.phi[:, f]
+    return levels.mean(x)
+
+
 def voice(rbm: LevelRBM, h: Floats) -> Floats:
     """Return hidden values (..., n_hidden) as they reach the visible units: in a committee each by 1 / n_machines."""
     return h if rbm.n_machines == 1 else h * h.dtype.type(1 / rbm.n_machines)

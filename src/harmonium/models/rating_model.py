@@ -6,7 +6,7 @@ in the history (`harmonium.models.fold_in`), unless the history is just the one 
 then known.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, final
 
@@ -249,6 +249,36 @@ def person_probabilities(model: RatingModel, who: Person, item: Ints | None = No
         by_item = levels.mean(b + z @ model.items.rbm.phi[:, first:].T)
     n_item = model.n_item_ratings if item is None else model.n_item_ratings[item]
     return blended(model, by_user, by_item, who.n_rated, n_item)
+
+
+def pair_probabilities(model: RatingModel, people: Sequence[Person], row: Ints, item: Ints) -> Floats:
+    """The same at pairs of people and items, all at once.
+
+    Parameters
+    ----------
+    model : RatingModel
+    people : sequence of Person
+    row : int array, (n,)
+        Which of the people.
+    item : int array, (n,)
+
+    Returns
+    -------
+    float32 array, (n, n_levels)
+    """
+    by_user = by_item = None
+    if model.users is not None:
+        by_user = level_rbm.pair_probabilities(model.users, np.array([who.hidden for who in people])[row], item)
+    if model.items is not None:
+        first = 1 if model.items.rbm.conditional else 0
+        units = [who.unit for who in people if who.unit is not None]
+        W, x = np.array([of_person[first:] for of_person, _ in units]), np.array([b for _, b in units])[row]
+        hidden = model.items.hidden[item]
+        for f in range(W.shape[1]):
+            x = x + np.einsum("nj,nj->n", hidden, W[row, f])[:, None] * model.items.rbm.phi[:, first + f]
+        by_item = levels.mean(x)
+    n_user = np.array([who.n_rated for who in people])[row]
+    return blended(model, by_user, by_item, n_user, model.n_item_ratings[item])
 
 
 def blended(

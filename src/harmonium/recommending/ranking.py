@@ -1,7 +1,5 @@
 """Ranked lists: what few rated is drawn towards what is usual, and ties have an order."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -70,32 +68,3 @@ def best(score: Floats, n_ratings: npt.NDArray[np.integer], candidates: npt.NDAr
         item = item[of_item >= least]
     order = np.lexsort((item, -n_ratings[item], -score[item]))
     return item[order[:n]]
-
-
-def best_but(
-    score: Floats,
-    n_ratings: npt.NDArray[np.integer],
-    candidates: npt.NDArray[np.bool_] | None,
-    without: Any,
-    n: int,
-) -> npt.NDArray:
-    """As `best`, of all items or of the candidates, without some.
-
-    Parameters
-    ----------
-    score : floats, (n_items,)
-    n_ratings : int array, (n_items,)
-    candidates : bool array, (n_items,), or None
-        Every item when None.
-    without : int array, (n_without,)
-        Items to leave out.
-    n : int
-
-    Returns
-    -------
-    int array
-        Item indices.
-    """
-    mask = np.ones(len(score), dtype=bool) if candidates is None else candidates.copy()
-    mask[without] = False
-    return best(score, n_ratings, mask, n)

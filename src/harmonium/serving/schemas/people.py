@@ -14,7 +14,7 @@ EventKind = Literal["opened", "wanted", "dismissed"]
 class RatingBody(Request):
     """A rating to store."""
 
-    rating: Number | None = Field(description="On the model's scale; null for seen, not rated.")
+    rating: Number | None = Field(description="On the model's scale, or a weight above 0; null for seen or chosen.")
 
 
 class StoredRating(Answer):
