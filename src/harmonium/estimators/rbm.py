@@ -46,7 +46,7 @@ class RBM(DenseEstimator):
     method : str
         How the negative phase is come by; this and the settings from here to `patience` are `DenseLearning`'s.
     n_steps, longest_chain, n_chains, n_betas : int
-    lowest_beta, fast_rate, fast_decay, keep : float
+    lowest_beta, ladder_burn_in, fast_rate, fast_decay, keep : float
     n_epochs, batch_size : int
     optimizer : str
     learning_rate : float
@@ -89,6 +89,7 @@ class RBM(DenseEstimator):
         n_chains: int = DenseLearning.n_chains,
         n_betas: int = DenseLearning.n_betas,
         lowest_beta: float = DenseLearning.lowest_beta,
+        ladder_burn_in: float = DenseLearning.ladder_burn_in,
         fast_rate: float = DenseLearning.fast_rate,
         fast_decay: float = DenseLearning.fast_decay,
         keep: float = DenseLearning.keep,
@@ -119,6 +120,7 @@ class RBM(DenseEstimator):
         self.n_chains = n_chains
         self.n_betas = n_betas
         self.lowest_beta = lowest_beta
+        self.ladder_burn_in = ladder_burn_in
         self.fast_rate = fast_rate
         self.fast_decay = fast_decay
         self.keep = keep

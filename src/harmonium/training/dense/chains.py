@@ -11,6 +11,7 @@ from scipy import sparse
 from harmonium.models import rbm as rbms
 from harmonium.randomness import key_of
 from harmonium.sampling import gibbs, tempering
+from harmonium.training import ladder
 from harmonium.training.dense import ties
 from harmonium.training.dense import workspace as ws
 from harmonium.training.dense.settings import DenseLearning
@@ -174,9 +175,10 @@ def _fast(state: State, learning: DenseLearning, work: Workspace) -> Fantasies:
 def _tempered(state: State, learning: DenseLearning, work: Workspace) -> Fantasies:
     """Fantasies are the replicas at beta = 1, after the exchanges."""
     n, odd = len(state.v), bool(state.n_updates % 2)
-    ladder = tempering.State(state.betas, state.replica_v, state.replica_h, np.arange(n), odd)
-    ladder, info = tempering.step(state.view(), ladder, state.key(2), learning.n_steps)
-    state.replica_v, state.replica_h, state.v, state.h = ladder.v, ladder.h, info.v, ladder.h[:, 0]
+    replicas = tempering.State(state.betas, state.replica_v, state.replica_h, np.arange(n), odd)
+    replicas, info = tempering.step(state.view(), replicas, state.key(2), learning.n_steps)
+    ladder.count(state.swaps, info.accepted, info.offered)
+    state.replica_v, state.replica_h, state.v, state.h = replicas.v, replicas.h, info.v, replicas.h[:, 0]
     np.copyto(work.V[:n], info.v)
     return Fantasies(n, learning.n_steps, np.asarray(info.x_h, np.float32))
 

@@ -14,6 +14,7 @@ from scipy import sparse
 from harmonium import storage
 from harmonium.errors import DivergenceError, ModelFileError, SettingError
 from harmonium.events import Began, DenseEpochEnded, Ended, Event, Saved
+from harmonium.training import ladder
 from harmonium.training.dense import few, records
 from harmonium.training.dense import state as states
 from harmonium.training.dense.chains import Cases, begin_at_cases, densely, size
@@ -76,7 +77,7 @@ def train(
             if rbm is None:
                 reason = "diverged"
                 break
-            monitored = dict(monitor(rbm, state)) if monitor else {}
+            monitored = (dict(monitor(rbm, state)) if monitor else {}) | _ladder(state, learning)
             value = monitored.get(score) if score else None
             if value is not None and not np.isfinite(value):
                 reason, advice = "diverged", _advice(learning)
@@ -160,6 +161,15 @@ def run_epoch(state: State, X: Cases, learning: DenseLearning, work: Workspace) 
     values = [o.objective for o in outcomes if o.objective is not None]
     mean_steps = float(np.mean([o.n_steps for o in outcomes]))
     return Outcome(mean_steps, float(np.mean(values)) if values else None)
+
+
+def _ladder(state: State, learning: DenseLearning) -> dict[str, float]:
+    """Swap rates of the epoch; the ladder moves by them during burn-in."""
+    found = ladder.measured(state.betas, state.swaps)
+    progress = state.epoch / learning.n_epochs
+    state.betas = ladder.moved(state.betas, state.swaps, progress, learning.ladder_burn_in)
+    state.swaps = ladder.blank(len(state.betas))
+    return found
 
 
 def _first_cases(X: Cases, learning: DenseLearning) -> np.ndarray:

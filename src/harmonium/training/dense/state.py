@@ -16,6 +16,7 @@ from harmonium.models.rbm import RBM
 from harmonium.randomness import as_generator, key_of
 from harmonium.sampling import gibbs, tempering
 from harmonium.sampling.lateral import Order, order_of
+from harmonium.training import ladder
 from harmonium.training.dense import records
 from harmonium.training.dense.records import Model
 from harmonium.training.dense.settings import DenseLearning
@@ -52,6 +53,8 @@ class State:
         Ladder of "tempered-pcd".
     replica_v, replica_h : float32 arrays, (n_chains, n_betas, width)
         Its replicas; the first ones are the chains.
+    swaps : float64 array, (2, n_betas - 1)
+        Exchanges accepted and offered in this epoch.
     fast : dict of float32 arrays
         Fast weights.
     mask : float32 array, (n_visible, n_visible)
@@ -77,6 +80,7 @@ class State:
     betas: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     replica_v: Floats = field(default_factory=lambda: np.empty((0, 0, 0), f32))
     replica_h: Floats = field(default_factory=lambda: np.empty((0, 0, 0), f32))
+    swaps: npt.NDArray[np.float64] = field(default_factory=lambda: ladder.blank(0))
     fast: dict[str, Floats] = field(default_factory=dict)
     mask: Floats = field(default_factory=lambda: np.empty((0, 0), f32))
     best: Model | None = None
@@ -178,8 +182,9 @@ def begin_chains(state: State, learning: DenseLearning, v: Floats) -> None:
     rbm, key, v = state.view(), key_of(state.seed, 2**32), nearest(state.visible, v)
     chains = gibbs.init(rbm, rng=key, v=v)
     if learning.method == "tempered-pcd":
-        ladder = tempering.init(rbm, len(v), key, tempering.ladder(learning.n_betas, learning.lowest_beta), v)
-        state.betas, state.replica_v, state.replica_h = ladder[:3]
+        replicas = tempering.init(rbm, len(v), key, tempering.ladder(learning.n_betas, learning.lowest_beta), v)
+        state.betas, state.replica_v, state.replica_h = replicas[:3]
+        state.swaps = ladder.blank(learning.n_betas)
     state.v, state.h = np.array(chains.v, f32), np.array(chains.h, f32)
     if learning.method == "fast-pcd":
         state.fast = {name: np.zeros_like(state.arrays[name]) for name in ("W", "b", "c")}
@@ -199,7 +204,7 @@ def nearest(layer: Layer, v: Floats) -> Floats:
 
 
 _GROUPS = ("arrays", "first", "second", "fast")
-_SINGLE = ("mu", "lam", "v", "h", "betas", "replica_v", "replica_h", "mask")
+_SINGLE = ("mu", "lam", "v", "h", "betas", "replica_v", "replica_h", "swaps", "mask")
 _NUMBERS = ("seed", "epoch", "n_updates", "best_epoch")
 
 
