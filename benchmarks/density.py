@@ -30,6 +30,7 @@ from harmonium.models import rbm as rbms
 from harmonium.models.boltzmann import Boltzmann
 from harmonium.models.rbm import RBM
 from harmonium.training.dense import loop, state
+from harmonium.training.dense.records import restricted
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.units import Bernoulli
 
@@ -145,7 +146,7 @@ def learnt(X: Rows, plan: Plan) -> tuple[RBM, float]:
     for event in loop.train(learning, X, plan.learning):
         if event.kind == "dense_epoch" and event.epoch % max(1, plan.learning.n_epochs // 5) == 0:
             print(f"  epoch {event.epoch} of {event.n_epochs}", file=sys.stderr)
-    return learning.rbm(), time.perf_counter() - began
+    return restricted(learning.model()), time.perf_counter() - began
 
 
 def bars(side: int) -> dict[str, Any]:

@@ -148,7 +148,7 @@ class BernoulliRBM(DenseEstimator):
         self.model_ = begun
 
     def _publish(self) -> None:
-        self.model_ = self._state.rbm()
+        self.model_ = self._state.model()
         self.h_samples_ = self._state.h
 
     @property

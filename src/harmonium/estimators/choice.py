@@ -1,7 +1,7 @@
 """What every model of choices does: score, recommend, explain and calibrate for anybody's history."""
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from harmonium import storage
 from harmonium.data import Interactions, Vocabulary
 from harmonium.errors import DataError, HarmoniumError, ModelFileError, SettingError
-from harmonium.estimators.base import Estimator
+from harmonium.estimators.base import Estimator, Watch
 from harmonium.events import Event
 from harmonium.kernels import choices as kernels
 from harmonium.models.score_calibration import ScoreCalibration, fit_calibration
@@ -20,7 +20,6 @@ from harmonium.training.settings import check_count
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.integer]
 Validation = tuple[Interactions, Interactions]
-Watch = Callable[[Event], Any] | Iterable[Callable[[Event], Any]]
 BATCH_BYTES = 1 << 26  # of one batch of scores
 VALIDATION_PLACES = 100
 MOST_ASKED = 1_000_000  # places of a list

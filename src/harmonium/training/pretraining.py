@@ -18,6 +18,7 @@ from harmonium.models import rbm as rbms
 from harmonium.models.boltzmann import Boltzmann
 from harmonium.models.rbm import RBM
 from harmonium.training.dense import loop, state
+from harmonium.training.dense.records import restricted
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.units import Bernoulli, Binomial, Layer
 from harmonium.units.layer import Floats
@@ -59,7 +60,7 @@ def _learnt(rows: Floats, visible: Layer, hidden: Layer, learning: DenseLearning
     now, reason, advice = state.start(begun, learning, seed, mean, len(rows)), "ended", ""
     for event in loop.train(now, rows, learning):
         reason, advice = getattr(event, "reason", reason), getattr(event, "advice", advice)
-    return loop.finished(now, reason, advice)
+    return restricted(loop.finished(now, reason, advice))
 
 
 def assembled(machines: Sequence[RBM]) -> Boltzmann:

@@ -11,6 +11,8 @@ from scipy import sparse
 from harmonium.models import rbm as rbms
 from harmonium.randomness import key_of
 from harmonium.sampling import gibbs, tempering
+from harmonium.training import ladder
+from harmonium.training.dense import ties
 from harmonium.training.dense import workspace as ws
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.training.dense.state import State, nearest
@@ -19,6 +21,7 @@ from harmonium.units.layer import Floats
 
 Cases = Floats | sparse.csr_array
 FIRST_STRETCH = 10  # steps of the full chain before it is first asked whether it has converged
+BLOCK = 4096  # cases whose chains are begun at a time
 AGREE = 1.0  # standard errors that the mean free energies of its two halves may differ by
 
 
@@ -35,12 +38,15 @@ class Fantasies(NamedTuple):
         Hidden fields given them, bias included, where they are known already.
     carried : float32 array, (n, n_hidden), or None
         Where hidden states are to be drawn, from which the next update goes on.
+    chain : int64 array, (n,), or None
+        Numbers of the chains, where they are not 0, 1, ...: the cases that the carried states belong to.
     """
 
     n: int
     n_steps: int
     x: Floats | None = None
     carried: Floats | None = None
+    chain: npt.NDArray[np.int64] | None = None
 
 
 class Whole(NamedTuple):
@@ -83,6 +89,8 @@ def fantasies(
         Of "cd" and "pcd": what this is a part of, where it is one.
     """
     if learning.method == "pcd":
+        if "A" in state.arrays:
+            return _of_cases(state, X, rows, learning, work)
         return _persistent(state, learning, work, 0 if whole is None else whole.first_chain)
     if learning.method == "fast-pcd":
         return _fast(state, learning, work)
@@ -120,13 +128,51 @@ def _persistent(state: State, learning: DenseLearning, work: Workspace, first: i
     """From the hidden states of the last update; the last step's are drawn with the means, for the next one."""
     n = len(state.h)
     chain, total = first + np.arange(n), state.visible.total(state.v)
+    if state.mask.size:  # a sweep over tied units goes on from where they stand
+        np.copyto(work.V[:n], state.v)
     for t in range(learning.n_steps):
         _visible(state, state.h, state.arrays["W"], state.arrays["b"], work, chain, t, total)
         if t < learning.n_steps - 1:
             np.matmul(work.V[:n], state.arrays["W"], out=work.X[:n])
             bias = hidden_bias(state, total)
             ws.means_and_draws(state.hidden, work.X[:n], bias, state.key(2, t), chain, None, state.h)
+    if state.mask.size:
+        np.copyto(state.v, work.V[:n])
     return Fantasies(n, learning.n_steps, None, state.h)
+
+
+def _of_cases(
+    state: State, X: Cases, rows: npt.NDArray[np.int64], learning: DenseLearning, work: Workspace
+) -> Fantasies:
+    """Every case has a chain of its own, for its condition has a law of its own: it goes on from the last epoch."""
+    n, h = len(rows), state.h[rows]
+    np.copyto(work.V[:n], densely(X, rows))
+    for t in range(learning.n_steps):
+        _visible(state, h, state.arrays["W"], state.arrays["b"], work, rows, t, None)
+        if t < learning.n_steps - 1:
+            np.matmul(work.V[:n], state.arrays["W"], out=work.X[:n])
+            ws.means_and_draws(state.hidden, work.X[:n], state.arrays["c"], state.key(2, t), rows, None, h)
+    return Fantasies(n, learning.n_steps, None, h, rows)
+
+
+def begin_at_cases(state: State, X: Cases, learning: DenseLearning) -> None:
+    """Start a chain a case at the case itself, where conditions decide the law and there are no chains yet.
+
+    Parameters
+    ----------
+    state : State
+    X : float32 array or csr_array, (n_cases, n_visible)
+    learning : DenseLearning
+    """
+    n_cases, _ = size(X)
+    if "A" not in state.arrays or learning.method != "pcd" or len(state.h) == n_cases:
+        return
+    state.h, key = np.empty((n_cases, state.hidden.width), np.float32), key_of(state.seed, 2**32)
+    for first in range(0, n_cases, BLOCK):
+        rows = np.arange(first, min(first + BLOCK, n_cases))
+        x, out = densely(X, rows) @ state.arrays["W"], state.h[rows]
+        ws.means_and_draws(state.hidden, x, state.arrays["c"], key, rows, None, out)
+        state.h[rows] = out
 
 
 def _from_data(
@@ -159,9 +205,10 @@ def _fast(state: State, learning: DenseLearning, work: Workspace) -> Fantasies:
 def _tempered(state: State, learning: DenseLearning, work: Workspace) -> Fantasies:
     """Fantasies are the replicas at beta = 1, after the exchanges."""
     n, odd = len(state.v), bool(state.n_updates % 2)
-    ladder = tempering.State(state.betas, state.replica_v, state.replica_h, np.arange(n), odd)
-    ladder, info = tempering.step(state.view(), ladder, state.key(2), learning.n_steps)
-    state.replica_v, state.replica_h, state.v, state.h = ladder.v, ladder.h, info.v, ladder.h[:, 0]
+    replicas = tempering.State(state.betas, state.replica_v, state.replica_h, np.arange(n), odd)
+    replicas, info = tempering.step(state.view(), replicas, state.key(2), learning.n_steps)
+    ladder.count(state.swaps, info.accepted, info.offered)
+    state.replica_v, state.replica_h, state.v, state.h = replicas.v, replicas.h, info.v, replicas.h[:, 0]
     np.copyto(work.V[:n], info.v)
     return Fantasies(n, learning.n_steps, np.asarray(info.x_h, np.float32))
 
@@ -197,6 +244,9 @@ def _visible(
     total: Floats | None,
 ) -> None:  # fmt: skip
     n = len(h)
+    if ties.name_of(state) is not None:
+        ties.draw(state, h, work.V[:n], work.Y[:n], state.key(1, t), chain)
+        return
     np.matmul(h, W.T, out=work.Y[:n])
     ws.means_and_draws(state.visible, work.Y[:n], b, state.key(1, t), chain, None, work.V[:n], 1.0, total)
 

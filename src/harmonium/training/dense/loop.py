@@ -14,11 +14,11 @@ from scipy import sparse
 from harmonium import storage
 from harmonium.errors import DivergenceError, ModelFileError, SettingError
 from harmonium.events import Began, DenseEpochEnded, Ended, Event, Saved
-from harmonium.models import rbm as rbms
-from harmonium.models.rbm import RBM
-from harmonium.training.dense import few
+from harmonium.training import ladder
+from harmonium.training.dense import few, records
 from harmonium.training.dense import state as states
-from harmonium.training.dense.chains import Cases, densely, size
+from harmonium.training.dense.chains import Cases, begin_at_cases, densely, size
+from harmonium.training.dense.records import Model
 from harmonium.training.dense.settings import CHAINS, DenseLearning
 from harmonium.training.dense.state import State
 from harmonium.training.dense.update import Outcome, update
@@ -28,7 +28,7 @@ CHECKPOINT = "dense-checkpoint"
 MACHINE = "rbm"
 LARGEST_WEIGHT = 1e3  # a field of this size has saturated every unit it reaches: learning has diverged
 SAVE_EVERY = 20.0  # seconds between checkpoints
-Monitor = Callable[[RBM, State], Mapping[str, float]]
+Monitor = Callable[[Any, State], Mapping[str, float]]
 
 
 def train(
@@ -79,7 +79,7 @@ def train(
             if rbm is None:
                 reason = "diverged"
                 break
-            monitored = dict(monitor(rbm, state)) if monitor else {}
+            monitored = (dict(monitor(rbm, state)) if monitor else {}) | _ladder(state, learning)
             value = monitored.get(score) if score else None
             if value is not None and not np.isfinite(value):
                 reason, advice = "diverged", _advice(learning)
@@ -119,6 +119,7 @@ def begin_chains(state: State, X: Cases, learning: DenseLearning) -> None:
     learning : DenseLearning
     """
     states.begin_chains(state, learning, densely(X, _first_cases(X, learning)))
+    begin_at_cases(state, X, learning)
 
 
 def workspace(state: State, X: Cases, learning: DenseLearning) -> Workspace:
@@ -176,12 +177,21 @@ def run_epoch(state: State, X: Cases, learning: DenseLearning, work: Workspace) 
         for k, rows in enumerate(batches):
             rate = learning.rate_at((state.epoch + k / len(batches)) / learning.n_epochs)
             outcomes.append(update(state, X, rows, learning, work, rate))
-    if learning.method == "pcd" and len(state.v):
+    if learning.method == "pcd" and len(state.v) and not state.mask.size:
         np.copyto(state.v, work.V[: len(state.v)])
     state.epoch += 1
     values = [o.objective for o in outcomes if o.objective is not None]
     mean_steps = float(np.mean([o.n_steps for o in outcomes]))
     return Outcome(mean_steps, float(np.mean(values)) if values else None)
+
+
+def _ladder(state: State, learning: DenseLearning) -> dict[str, float]:
+    """Swap rates of the epoch; the ladder moves by them during burn-in."""
+    found = ladder.measured(state.betas, state.swaps)
+    progress = state.epoch / learning.n_epochs
+    state.betas = ladder.moved(state.betas, state.swaps, progress, learning.ladder_burn_in)
+    state.swaps = ladder.blank(len(state.betas))
+    return found
 
 
 def _first_cases(X: Cases, learning: DenseLearning) -> np.ndarray:
@@ -190,21 +200,21 @@ def _first_cases(X: Cases, learning: DenseLearning) -> np.ndarray:
     return np.arange(n) * size(X)[0] // n if n <= size(X)[0] else np.arange(n) % size(X)[0]
 
 
-def _good_model(state: State, learning: DenseLearning) -> tuple[RBM | None, str]:
+def _good_model(state: State, learning: DenseLearning) -> tuple[Model | None, str]:
     """The model after an epoch, or None with advice where learning has diverged."""
     largest = max(float(np.abs(a).max(initial=0)) for a in state.arrays.values())
     if not largest < LARGEST_WEIGHT:  # NaN too
         return None, _advice(learning)
     try:
-        rbm = state.rbm()
+        rbm = state.model()
     except SettingError as error:  # two unbounded layers have left the region where there is a joint law
         return None, f"{error}; {_advice(learning)}"
-    for name, a in rbms.arrays(rbm).items():
+    for name, a in records.arrays(rbm).items():
         state.arrays[name][...] = a  # the idle directions of softmax units do not drift
     return rbm, ""
 
 
-def _remember(state: State, rbm: RBM, score: float | None) -> None:
+def _remember(state: State, rbm: Model, score: float | None) -> None:
     value = float(state.epoch) if score is None else score
     if value > state.best_score:
         state.best, state.best_score, state.best_epoch = rbm, value, state.epoch
@@ -264,7 +274,7 @@ def _ask(learning: DenseLearning, X: Cases) -> dict[str, Any]:
     }
 
 
-def finished(state: State, reason: str, advice: str) -> RBM:
+def finished(state: State, reason: str, advice: str) -> Model:
     """Return the best model of a run that ended.
 
     Parameters

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from harmonium.training.dense import ties
 from harmonium.training.dense import workspace as ws
 from harmonium.training.dense.chains import Cases, Fantasies, Whole, fantasies, hidden_bias
 from harmonium.training.dense.settings import DenseLearning
@@ -117,8 +118,10 @@ def _fantasy_means(
         np.multiply(state.hidden.mean(fantasy.x), f32(-1 / n_chains), out=m)
         return fantasy
     bias, key = hidden_bias(state, state.visible.total(work.V[:n])), state.key(2, learning.n_steps)
-    chain = first + np.arange(n)
+    chain = first + np.arange(n) if fantasy.chain is None else fantasy.chain
     x = ws.means_and_draws(state.hidden, work.X[:n], bias, key, chain, m, fantasy.carried, -1 / n_chains)
+    if fantasy.chain is not None:
+        state.h[fantasy.chain] = fantasy.carried
     return fantasy._replace(x=x)
 
 
@@ -138,7 +141,8 @@ def _gathered(state: State, work: Workspace, fantasy: Fantasies, data: Data, cou
         rest["c"] = h_mean + ones[:n] @ m_f
     else:  # hidden fields hold n(v) c
         rest["c"] = data.total @ m_d + v_f.sum(axis=1) @ m_f
-    rest |= _layer_slopes(state, data, v_f, fantasy.x, counts)
+    rest |= _layer_slopes(state, data, v_f, fantasy.x, counts) | ties.slope(state, data.v, v_f, counts)
+    rest["b"][ties.n_drawn(state) :] = 0  # conditions are the same in both phases
     return Slopes(rest, work.V[:used], work.M[:used], extra, h_mean, v_mean, fantasy.n_steps)
 
 
@@ -174,7 +178,15 @@ def _centred(state: State, found: Slopes, work: Workspace) -> Slopes:
     turned_c = (V @ state.mu) @ M
     if extra is not None:
         turned_b, turned_c = turned_b + extra @ state.lam, turned_c + state.mu @ extra
-    return found._replace(rest=rest | {"b": rest["b"] - turned_b, "c": rest["c"] - turned_c}, V=V, M=M)
+    tied, turned = ties.centred(state, rest)
+    biases = {"b": rest["b"] - turned_b - turned, "c": rest["c"] - turned_c}
+    return found._replace(rest=_held_at_0(state, rest | tied | biases), V=V, M=M)
+
+
+def _held_at_0(state: State, slope: dict[str, Floats]) -> dict[str, Floats]:
+    """Conditions have no bias: whatever turns gradients leaves it at 0."""
+    slope["b"][ties.n_drawn(state) :] = 0
+    return slope
 
 
 def centred(state: State, slope: dict[str, Floats]) -> dict[str, Floats]:
@@ -192,7 +204,9 @@ def centred(state: State, slope: dict[str, Floats]) -> dict[str, Floats]:
     mean, turned back: dW - mu dc' - db lam', then db - dW lam and dc - dW' mu with the new dW.
     """
     W = slope["W"] - np.outer(state.mu, slope["c"]) - np.outer(slope["b"], state.lam)
-    return slope | {"W": W, "b": slope["b"] - W @ state.lam, "c": slope["c"] - state.mu @ W}
+    tied, turned = ties.centred(state, slope)
+    biases = {"b": slope["b"] - W @ state.lam - turned, "c": slope["c"] - state.mu @ W}
+    return _held_at_0(state, slope | {"W": W} | tied | biases)
 
 
 def move_offsets(state: State, learning: DenseLearning, v_mean: Floats, h_mean: Floats) -> None:
