@@ -1,6 +1,6 @@
 """Mini-batches of cases: ratings sorted both ways once, and anew by batch every epoch."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,34 @@ class Batch(NamedTuple):
     case: npt.NDArray[np.int32]  # (batch entries,): positions in `cases`
     level: npt.NDArray[np.uint8]  # (batch entries,)
     place: npt.NDArray[np.int32]  # (batch entries,): positions among the batch's entries in the order of cases
+
+
+class Chunk(NamedTuple):
+    """Some of an epoch's cases, laid out when their turn comes: all of them, or as many as memory is to hold."""
+
+    n_busy: int  # cases that have entries
+    first_entry: int  # where its entries begin among those of all chunks: whose persistent chains are kept together
+    load: Callable[[], Layout]
+
+    @classmethod
+    def of(cls, where: Layout) -> "Chunk":
+        """The only chunk, of cases that stay in memory.
+
+        Parameters
+        ----------
+        where : Layout
+        """
+        return cls(int((np.diff(where.indptr) > 0).sum()), 0, lambda: where)
+
+    def n_batches(self, batch_size: int) -> int:
+        """Number of mini-batches.
+
+        Parameters
+        ----------
+        batch_size : int
+            Cases of one, the last of the chunk being what is left.
+        """
+        return -(-self.n_busy // batch_size)
 
 
 def layout(cases: Ratings) -> Layout:

@@ -1,10 +1,11 @@
 """The loop: an iterator of events over epochs, that stops early, on divergence and on Ctrl-C with the best model."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from harmonium.data import Ratings
 from harmonium.events import Began, Ended, EpochEnded, Event
@@ -13,7 +14,7 @@ from harmonium.kernels.records import Layout, Phase
 from harmonium.kernels.reference import optimise
 from harmonium.models.level_rbm import LevelRBM
 from harmonium.randomness import key_of
-from harmonium.training.batches import Batch, epoch_batches, layout
+from harmonium.training.batches import Batch, Chunk, epoch_batches, layout
 from harmonium.training.settings import Learning
 from harmonium.training.state import State
 
@@ -61,12 +62,12 @@ def train(
     """
     n_epochs = learning.n_epochs if n_epochs is None else n_epochs
     yield Began(machine, phase, int((np.diff(cases.indptr) > 0).sum()), cases.n_ratings, n_epochs, state.epoch)
-    where = layout(cases)
+    chunks = [Chunk.of(layout(cases))]
     reason, advice = "finished", ""
     try:
         while state.epoch < n_epochs and reason == "finished":
             began = time.perf_counter()
-            run_epoch(state, where, learning)
+            run_epoch(state, chunks, learning)
             state.take_average(learning.averaging)
             seconds = time.perf_counter() - began
             advice = _divergence(state, learning)
@@ -91,16 +92,27 @@ def train(
     yield Ended(machine, phase, reason, state.epoch, state.best_epoch, advice)
 
 
-def run_epoch(state: State, where: Layout, learning: Learning) -> None:
+def run_epoch(state: State, chunks: Sequence[Chunk], learning: Learning) -> None:
     """One pass over the data, in place.
 
     Parameters
     ----------
     state : State
-    where : Layout
-        From `layout` of the same cases all along.
+    chunks : sequence of Chunk
+        Of the same cases all along. Several come in random order, one in memory at a time.
     learning : Learning
     """
+    order = state.rng.permutation(len(chunks)).tolist() if len(chunks) > 1 else [0]
+    n_batches, done = [chunk.n_batches(learning.batch_size) for chunk in chunks], 0
+    for number in order:
+        _run_chunk(state, chunks[number], number, learning, done, sum(n_batches))
+        done += n_batches[number]
+    state.epoch += 1
+
+
+def _run_chunk(state: State, chunk: Chunk, number: int, learning: Learning, done: int, n_batches: int) -> None:
+    """One pass over a chunk, after `done` of the epoch's mini-batches."""
+    where = chunk.load()
     batches = list(epoch_batches(where, learning.batch_size, state.rng))
     n_features = state.machine.phi.shape[1]
     most = max((len(batch.case) for batch in batches), default=0)
@@ -111,9 +123,10 @@ def run_epoch(state: State, where: Layout, learning: Learning) -> None:
         np.empty((size, n_hidden), np.float32),
         np.empty((most, max(1, n_features - state.machine.conditional)), np.float32),
     )
-    for k, batch in enumerate(batches):
-        rate = learning.rate_at((state.epoch + k / len(batches)) / learning.n_epochs)
-        _first_pass(state, where, learning, batch, phase)
+    chain = state.chain[chunk.first_entry :][: len(where.level)]
+    for k, batch in enumerate(batches, start=done):
+        rate = learning.rate_at((state.epoch + k / n_batches) / learning.n_epochs)
+        _first_pass(state, where, learning, batch, phase, number, chain)
         step = state.step(learning, rate)
         multi = learning.method == "multi-prediction"
         how = multi, learning.sampled and not multi
@@ -122,20 +135,25 @@ def run_epoch(state: State, where: Layout, learning: Learning) -> None:
         n = len(batch.cases)
         gradient = phase.H1[:n].sum(axis=0)
         optimise(state.machine.c, gradient, *state.c_moments, step.rate, step)
-    state.epoch += 1
 
 
-def _first_pass(state: State, where: Layout, learning: Learning, batch: Batch, phase: Phase) -> None:
+def _first_pass(
+    state: State, where: Layout, learning: Learning, batch: Batch, phase: Phase, number: int, chain: npt.NDArray
+) -> None:
     if learning.method == "multi-prediction":
-        keys = np.array([key_of(state.seed, state.epoch, part) for part in range(2)])
+        keys = _keys(state, number, 2)
         backend().mp_phase(batch.cases, where, state.machine, keys, learning.keep, learning.hidden_dropout, phase)
         return
-    parts = 2 * learning.steps_at(state.epoch)
-    keys = np.array([key_of(state.seed, state.epoch, part) for part in range(parts)])
+    keys = _keys(state, number, 2 * learning.steps_at(state.epoch))
     backend().cd_phase(
-        batch.cases, where, state.machine, keys, learning.sampled, state.chain,
-        learning.method == "pcd", phase,
-    )  # fmt: skip
+        batch.cases, where, state.machine, keys, learning.sampled, chain, learning.method == "pcd", phase
+    )
+
+
+def _keys(state: State, number: int, parts: int) -> npt.NDArray[np.uint64]:
+    """Keys of an epoch's draws in one chunk; cases count from 0 in every chunk, so that each has keys of its own."""
+    chunk = (number,) if number else ()
+    return np.array([key_of(state.seed, state.epoch, part, *chunk) for part in range(parts)])
 
 
 def _remember(state: State, rbm: LevelRBM, outcome: Score | None) -> None:
