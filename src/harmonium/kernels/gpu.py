@@ -15,4 +15,5 @@ from harmonium.kernels.gpu_random import uniforms as uniforms
 from harmonium.kernels.gpu_units import optimise as optimise
 from harmonium.kernels.gpu_units import plan as plan
 from harmonium.kernels.gpu_units import schedule as schedule
+from harmonium.kernels.gpu_units import spans as spans
 from harmonium.kernels.gpu_units import units_step as units_step

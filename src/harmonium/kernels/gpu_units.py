@@ -1,5 +1,6 @@
 """Second pass of the rating machine in torch: over visible units; and the order that the entries of an epoch take."""
 
+import itertools
 from typing import NamedTuple
 
 import torch
@@ -58,6 +59,19 @@ def plan(layout: Layout, cases: Tensor, batch_size: int) -> Plan:
     place = starts[case] + layout.unit_rank[order]
     entries = position[case].int(), layout.unit_level[order], place.int()
     return Plan(listed % n_visible, pointers(counts), listed // n_visible, *entries)
+
+
+def spans(found: Plan, n_batches: int) -> list[slice]:
+    """Which of the touched units are each batch's; the device is waited for.
+
+    Parameters
+    ----------
+    found : Plan
+    n_batches : int
+    """
+    marks = torch.arange(n_batches + 1, device=found.batch.device)
+    edges = torch.searchsorted(found.batch, marks).tolist()
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]
 
 
 def schedule(layout: Layout, cases, batch_size: int) -> Schedule:

@@ -19,6 +19,7 @@ from harmonium.conventions import UNRATED
 from harmonium.data import Ratings, Split, random_split
 from harmonium.errors import DivergenceError, ModelFileError
 from harmonium.events import Ended, EpochEnded, Event, Saved
+from harmonium.kernels.devices import CPU, Device
 from harmonium.models import level_rbm, rating_model
 from harmonium.models.fold_in import grown
 from harmonium.models.level_rbm import LevelRBM
@@ -91,6 +92,8 @@ class Fit:
         Validation ratings, instead of cutting some from `ratings`.
     place : dict of int arrays, optional
         Where the "users" and "items" of `warm` stand among those of `ratings`.
+    device : Device
+        What learning runs on; checkpoints do not depend on it.
     """
 
     def __init__(
@@ -101,9 +104,10 @@ class Fit:
         warm: RatingModel | None = None,
         validation: Ratings | None = None,
         place: dict[str, npt.NDArray[np.integer]] | None = None,
+        device: Device = CPU,
     ):
         self.ratings, self.plan, self.learning, self.warm = ratings, plan, learning, warm
-        self.place = place or {}
+        self.place, self.device = place or {}, device
         self.split = _validation_split(ratings, plan, validation)
         self.read = (ratings,) if validation is None else (ratings, validation)  # all that anything is chosen by
         self.chosen: Machines = {}  # best machines of the choosing stages
@@ -152,7 +156,7 @@ class Fit:
     def _run(self, stage: Stage, checkpoint: str | os.PathLike[str] | None) -> Iterator[Event]:
         kind, phase, place = stage
         cases = _as_cases(self._training(phase), kind)
-        state = self._start(stage, cases) if self._resumed is None else self._resumed
+        state = (self._start(stage, cases) if self._resumed is None else self._resumed).to(self.device)
         self._resumed, self.reason = None, "interrupted"
         name = kind if self.plan.n_machines == 1 else f"{kind} {place + 1}"
         how = {"machine": name, "phase": phase, "score": self._score(stage), "n_epochs": self.epochs.get((kind, place))}
@@ -203,7 +207,7 @@ class Fit:
         if stage.phase != "choose" or self.split is None:
             return None
         train_part, held_out = (_as_cases(part, stage.kind) for part in (self.split.train, self.split.test))
-        return Scorer(train_part, held_out, self.ratings.scale.values)
+        return Scorer(train_part, held_out, self.ratings.scale.values, device=self.device)
 
     def _fit_blends(self) -> dict[str, Blend]:
         assert self.split is not None

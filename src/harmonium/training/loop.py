@@ -14,6 +14,7 @@ from harmonium.kernels.records import Layout, Phase
 from harmonium.kernels.reference import optimise
 from harmonium.models.level_rbm import LevelRBM
 from harmonium.randomness import key_of
+from harmonium.training import on_device
 from harmonium.training.batches import Batch, Chunk, epoch_batches, layout
 from harmonium.training.settings import Learning
 from harmonium.training.state import State
@@ -61,7 +62,10 @@ def train(
         `Began`, one `EpochEnded` an epoch, `Ended`.
     """
     n_epochs = learning.n_epochs if n_epochs is None else n_epochs
-    yield Began(machine, phase, int((np.diff(cases.indptr) > 0).sum()), cases.n_ratings, n_epochs, state.epoch)
+    if state.device.on_torch:
+        yield on_device.announcement(state.device, cases, state.n_hidden, learning)
+    n_busy = int((np.diff(cases.indptr) > 0).sum())
+    yield Began(machine, phase, n_busy, cases.n_ratings, n_epochs, state.epoch, state.device.title)
     chunks = [Chunk.of(layout(cases))]
     reason, advice = "finished", ""
     try:
@@ -113,6 +117,12 @@ def run_epoch(state: State, chunks: Sequence[Chunk], learning: Learning) -> None
 def _run_chunk(state: State, chunk: Chunk, number: int, learning: Learning, done: int, n_batches: int) -> None:
     """One pass over a chunk, after `done` of the epoch's mini-batches."""
     where = chunk.load()
+    chain = state.chain[chunk.first_entry :][: len(where.level)]
+    if state.device.on_torch:
+        progress = [(state.epoch + k / n_batches) / learning.n_epochs for k in range(done, n_batches)]
+        keys = _keys(state, number, _parts(state, learning))
+        on_device.run_chunk(state, where, learning, keys, [learning.rate_at(p) for p in progress], chain)
+        return
     batches = list(epoch_batches(where, learning.batch_size, state.rng))
     n_features = state.machine.phi.shape[1]
     most = max((len(batch.case) for batch in batches), default=0)
@@ -123,7 +133,6 @@ def _run_chunk(state: State, chunk: Chunk, number: int, learning: Learning, done
         np.empty((size, n_hidden), np.float32),
         np.empty((most, max(1, n_features - state.machine.conditional)), np.float32),
     )
-    chain = state.chain[chunk.first_entry :][: len(where.level)]
     for k, batch in enumerate(batches, start=done):
         rate = learning.rate_at((state.epoch + k / n_batches) / learning.n_epochs)
         _first_pass(state, where, learning, batch, phase, number, chain)
@@ -140,14 +149,18 @@ def _run_chunk(state: State, chunk: Chunk, number: int, learning: Learning, done
 def _first_pass(
     state: State, where: Layout, learning: Learning, batch: Batch, phase: Phase, number: int, chain: npt.NDArray
 ) -> None:
+    keys = _keys(state, number, _parts(state, learning))
     if learning.method == "multi-prediction":
-        keys = _keys(state, number, 2)
         backend().mp_phase(batch.cases, where, state.machine, keys, learning.keep, learning.hidden_dropout, phase)
         return
-    keys = _keys(state, number, 2 * learning.steps_at(state.epoch))
     backend().cd_phase(
         batch.cases, where, state.machine, keys, learning.sampled, chain, learning.method == "pcd", phase
     )
+
+
+def _parts(state: State, learning: Learning) -> int:
+    """How many keys a pass draws by: a half-sweep each, or what is kept and hidden dropout."""
+    return 2 if learning.method == "multi-prediction" else 2 * learning.steps_at(state.epoch)
 
 
 def _keys(state: State, number: int, parts: int) -> npt.NDArray[np.uint64]:

@@ -6,9 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from harmonium.data import Ratings
+from harmonium.kernels.devices import CPU, Device
 from harmonium.models import level_rbm
 from harmonium.models.level_rbm import LevelRBM
 from harmonium.models.rating_model import Blend
+from harmonium.training import on_device
 from harmonium.training.loop import Score
 
 Floats = npt.NDArray[np.floating]
@@ -28,10 +30,23 @@ class Scorer:
     values : float64 array, (n_levels,)
     seed : int
         Of the shuffle behind the free-energy gap.
+    device : Device
+        Where probabilities are computed; the ratings stay there.
     """
 
-    def __init__(self, cases: Ratings, held_out: Ratings, values: npt.NDArray[np.float64], seed: int = 0):
-        self.cases, self.held_out, self.values = cases, held_out, values
+    def __init__(
+        self,
+        cases: Ratings,
+        held_out: Ratings,
+        values: npt.NDArray[np.float64],
+        seed: int = 0,
+        device: Device = CPU,
+    ):
+        self.cases, self.held_out, self.values, self.device = cases, held_out, values, device
+        self._there = None
+        if device.on_torch:
+            pairs = (cases.indptr, cases.item, cases.level), (held_out.indptr, held_out.item)
+            self._there = device.kernels.to_device(pairs, device.torch_name)
         some = np.flatnonzero(np.diff(held_out.indptr) > 0)
         some = some[:: max(1, len(some) // GAP_CASES)]  # cases may be sorted, by activity say
         self._real = _merged(cases.rows(some), held_out.rows(some))
@@ -58,6 +73,8 @@ class Scorer:
         ----------
         rbm : LevelRBM
         """
+        if self._there is not None:
+            return on_device.predictions(self.device, rbm, *self._there)
         return level_rbm.predictions(rbm, self.cases, self.held_out)
 
 
