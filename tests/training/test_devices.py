@@ -75,14 +75,14 @@ def test_a_backend_named_in_the_environment_is_what_cpu_means(ratings, monkeypat
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:x", "", 0, None])
 def test_a_device_that_does_not_exist_is_refused_by_name(name):
-    with pytest.raises(SettingError, match="device: .* is not one of cpu, cuda"):
+    with pytest.raises(SettingError, match=r"device: .* is not one of cpu, cuda"):
         devices.device(name)
 
 
 def test_a_gpu_that_is_not_there_is_refused_with_what_to_do(monkeypatch):
     arrays = pytest.importorskip("harmonium.kernels.gpu_arrays")
-    monkeypatch.setattr(arrays, "gpus", lambda: [])
-    with pytest.raises(SettingError, match="device: 'cuda', but torch .*; device='cpu' or 'auto' runs without a GPU"):
+    monkeypatch.setattr(arrays, "gpus", list)
+    with pytest.raises(SettingError, match=r"device: 'cuda', but torch .*; device='cpu' or 'auto' runs without a GPU"):
         devices.device("cuda")
     assert devices.device("auto") == devices.CPU
 

@@ -15,6 +15,7 @@ from harmonium.errors import DataError, ModelFileError
 from harmonium.estimators import cases
 from harmonium.estimators.dense import DenseEstimator, mean_of, seed_of
 from harmonium.events import DenseEpochEnded, Ended, Event
+from harmonium.kernels.devices import device as chosen
 from harmonium.likelihood import Bracket, bracket, log_likelihood
 from harmonium.likelihood.annealing import N_BETAS, N_CHAINS
 from harmonium.likelihood.monitoring import ROWS, Monitor
@@ -63,6 +64,8 @@ class RBM(DenseEstimator):
         Whether likelihoods, free energies and the chains' memory are measured while learning, in 5 % of its time.
     random_state : int, Generator or None
         The same integer gives the same model, whatever the number of threads.
+    device : str
+        What learning by cd, pcd or fast-pcd runs on: "cpu", "cuda", "cuda:1", ..., or "auto", a GPU where there is one.
 
     Attributes
     ----------
@@ -111,6 +114,7 @@ class RBM(DenseEstimator):
         initial_spread: float = INITIAL_SPREAD,
         monitor: bool = False,
         random_state: Any = 0,
+        device: str = "cpu",
     ):
         self.n_hidden = n_hidden
         self.visible = visible
@@ -141,6 +145,7 @@ class RBM(DenseEstimator):
         self.initial_spread = initial_spread
         self.monitor = monitor
         self.random_state = random_state
+        self.device = device
 
     def fit(
         self,
@@ -272,7 +277,8 @@ class RBM(DenseEstimator):
             watch = Monitor(some, held_out, learning.n_steps, always=() if held_out is None else ("pseudo",))
             score = SCORE if held_out is not None else None
         try:
-            for event in loop.train(state, X, learning, monitor=watch, score=score, checkpoint=checkpoint):
+            run = {"monitor": watch, "score": score, "checkpoint": checkpoint, "device": chosen(self.device)}
+            for event in loop.train(state, X, learning, **run):
                 if watch is not None and isinstance(event, DenseEpochEnded):
                     event = replace(event, warning=watch.warning)
                 self.history_.append(event)
@@ -378,6 +384,7 @@ class RBM(DenseEstimator):
         path : path
         """
         rbm, settings = self.fitted_model, self.get_params()
+        del settings["device"]  # of this computer
         for name in ("visible", "hidden"):
             settings[name] = getattr(rbm, name).settings()
         state = settings["random_state"]

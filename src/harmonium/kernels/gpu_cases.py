@@ -86,7 +86,7 @@ def field_of(W: Tensor, scale: Tensor, entries: Entries, first: int = 0) -> Tens
 
 def entry_fields(W: Tensor, h: Tensor, entries: Entries, first: int) -> Tensor:
     """W[f, unit[t]] . h[case[t]], (n, n_features - first)."""
-    planes = [dots(W[f], entries.unit, h, entries.case) for f in range(first, len(W))]
+    planes = [dots(W[f], h, entries.unit, entries.case) for f in range(first, len(W))]
     return torch.stack(planes, dim=1) if planes else h.new_zeros(len(entries.unit), 0)
 
 

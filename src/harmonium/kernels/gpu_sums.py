@@ -80,7 +80,7 @@ def _dots(A: Tensor, row: Tensor, B: Tensor, other: Tensor) -> Tensor:
     return (A[row] * B[other]).sum(dim=-1)
 
 
-def dots(A: Tensor, row: Tensor, B: Tensor, other: Tensor) -> Tensor:
+def dots(A: Tensor, B: Tensor, row: Tensor, other: Tensor) -> Tensor:
     """A[row[t]] . B[other[t]] of every entry: (n,).
 
     Parameters

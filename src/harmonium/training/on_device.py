@@ -1,4 +1,4 @@
-"""An epoch of the rating machine on a device: the ratings go there once, and nobody waits for it between mini-batches."""
+"""An epoch of the rating machine on a device: ratings go there once; nobody waits for it between mini-batches."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def announcement(device: Device, cases: Ratings, n_hidden: int, learning: Learni
 
 
 def run_chunk(
-    state: State, where: Layout, learning: Learning, keys: Sequence[int], rates: Sequence[float],
+    state: State, where: Layout, learning: Learning, keys: npt.NDArray[np.uint64], rates: Sequence[float],
     chain: npt.NDArray[np.uint8],
 ) -> None:  # fmt: skip
     """One pass over a chunk of cases, in place.
@@ -58,7 +58,7 @@ def run_chunk(
     where : Layout
         NumPy's; it is copied to the device unless it is the one that was there last.
     learning : Learning
-    keys : sequence of int
+    keys : uint64 array, (n_parts,)
         Of the draws; see `loop`.
     rates : sequence of float
         Learning rates of the mini-batches.
@@ -72,9 +72,8 @@ def run_chunk(
         lengths = np.diff(where.indptr)
         order = state.rng.permutation(np.flatnonzero(lengths).astype(np.int32)).astype(np.int64)
         ends = np.append(np.cumsum(lengths[order]), 0)
-        batches = [
-            slice(k, min(k + learning.batch_size, len(order))) for k in range(0, len(order), learning.batch_size)
-        ]
+        starts = range(0, len(order), learning.batch_size)
+        batches = [slice(k, min(k + learning.batch_size, len(order))) for k in starts]
         spans = [slice(int(ends[batch.start - 1]), int(ends[batch.stop - 1])) for batch in batches]
         cases = kernels.to_device(order, name)
         plan = kernels.plan(state.held[1], cases, learning.batch_size)

@@ -60,7 +60,7 @@ class State:
     epoch: int = 0
     n_updates: int = 0
     chain: npt.NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
-    average: tuple[npt.NDArray, ...] | None = None
+    average: tuple[Any, ...] | None = None
     best: LevelRBM | None = None
     best_error: float = np.inf
     best_epoch: int = 0

@@ -85,8 +85,8 @@ def _products(state: State, X: Cases, rows: npt.NDArray[np.int64], work: Workspa
         total = state.visible.total(batch)  # type: ignore[arg-type]
         return Data(n_data, batch, None if total is None else np.asarray(total, f32).ravel())
     v = work.V[n : n + n_data]
-    ws.take(X, rows, v)
-    np.matmul(work.V[first : n + n_data], W, out=work.X[first : n + n_data])
+    state.device.kernels.take(X, rows, v)
+    state.device.kernels.multiply(work.V[first : n + n_data], W, work.X[first : n + n_data])
     return Data(n_data, v, state.visible.total(v))
 
 
@@ -97,7 +97,8 @@ def _fantasy_means(state: State, learning: DenseLearning, work: Workspace, fanta
         np.multiply(state.hidden.mean(fantasy.x), f32(-1 / n), out=m)
         return fantasy
     bias, key = hidden_bias(state, state.visible.total(work.V[:n])), state.key(2, learning.n_steps)
-    x = ws.means_and_draws(state.hidden, work.X[:n], bias, key, np.arange(n), m, fantasy.carried, -1 / n)
+    chain = state.device.kernels.numbers(n, m)
+    x = ws.means_and_draws(state.hidden, work.X[:n], bias, key, chain, m, fantasy.carried, -1 / n)
     return fantasy._replace(x=x)
 
 
@@ -128,12 +129,12 @@ def _layer_slopes(state: State, data: Data, v_f: Floats, x_f: Floats | None) -> 
     """Gradients of what the layers learn of their own: variances."""
     out: dict[str, Floats] = {}
     if state.visible.parameters:
-        layer = state.view().visible
+        layer = state.visible
         v_d = data.v.toarray() if isinstance(data.v, sparse.csr_array) else data.v
         for name, s in layer.parameter_statistics(v_d).items():
             out[f"visible.{name}"] = s.mean(axis=0) - layer.parameter_statistics(v_f)[name].mean(axis=0)
     if state.hidden.parameters and data.x is not None and x_f is not None:
-        layer = state.view().hidden
+        layer = state.hidden
         for name, s in layer.expected_statistics(data.x).items():
             out[f"hidden.{name}"] = s.mean(axis=0) - layer.expected_statistics(x_f)[name].mean(axis=0)
     return out

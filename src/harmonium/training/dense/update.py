@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from harmonium.kernels import backend
 from harmonium.kernels.constants import ADAM, MOMENTUM
 from harmonium.kernels.reference_dense import Rule
 from harmonium.models import labelled
@@ -60,7 +59,7 @@ def update(
         if learning.discrimination:
             found = _hybrid(state, found, densely(X, rows), learning)
         _sparsely(found.rest, found.hidden_mean, learning)
-        before = state.arrays["W"].copy() if _adapts(learning) and learning.centring else None
+        before = state.device.kernels.copied(state.arrays["W"]) if _adapts(learning) and learning.centring else None
         _weights_step(state, found, learning, work, rate)
         _steps(state, found.rest if before is None else _as_centred(state, found.rest, work.G), learning, rate)
         _turn_back(state, before)
@@ -70,7 +69,7 @@ def update(
     else:
         outcome = _direct_update(state, densely(X, rows), rows, learning, rate)
     if learning.max_norm:
-        _limit(state.arrays["W"], learning.max_norm)
+        state.device.kernels.shorten(state.arrays["W"], learning.max_norm)
     state.refresh()
     return outcome
 
@@ -140,12 +139,12 @@ def _rule(state: State, learning: DenseLearning, rate: float, decay: float) -> R
 
 
 def _weights_step(state: State, found: phases.Slopes, learning: DenseLearning, work: Workspace, rate: float) -> None:
-    W = state.arrays["W"]
-    np.matmul(found.V.T, found.M, out=work.G)
+    W, kernels = state.arrays["W"], state.device.kernels
+    kernels.multiply(found.V.T, found.M, work.G)
     if found.extra is not None:
         work.G += found.extra
     moments = state.first["W"], state.second["W"]
-    backend().ascend(W, work.G, *moments, _rule(state, learning, rate, learning.weight_decay))
+    kernels.ascend(W, work.G, *moments, _rule(state, learning, rate, learning.weight_decay))
     if state.fast:
         _fast_weights(state.fast["W"], work.G, learning)
 
@@ -153,9 +152,9 @@ def _weights_step(state: State, found: phases.Slopes, learning: DenseLearning, w
 def _steps(state: State, slope: dict[str, Floats], learning: DenseLearning, rate: float) -> None:
     for name, g in slope.items():
         decay = learning.weight_decay if name == "W" else 0.0
-        g = np.ascontiguousarray(g, f32)
+        g = state.device.kernels.contiguous(g)
         moments = state.first[name], state.second[name]
-        backend().ascend(state.arrays[name], g, *moments, _rule(state, learning, rate, decay))
+        state.device.kernels.ascend(state.arrays[name], g, *moments, _rule(state, learning, rate, decay))
 
 
 def _adapts(learning: DenseLearning) -> bool:
@@ -188,9 +187,3 @@ def _fast_step(state: State, found: phases.Slopes, learning: DenseLearning) -> N
 def _fast_weights(fast: Floats, g: Floats, learning: DenseLearning) -> None:
     fast *= f32(learning.fast_decay)
     fast += f32(learning.fast_rate) * g
-
-
-def _limit(W: Floats, longest: float) -> None:
-    """Shorten the weights of hidden units that are longer than allowed, in place."""
-    norm = np.linalg.norm(W, axis=0)
-    W *= np.minimum(1, f32(longest) / np.maximum(norm, np.finfo(f32).tiny))
