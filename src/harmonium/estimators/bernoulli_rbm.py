@@ -32,8 +32,8 @@ class BernoulliRBM(DenseEstimator):
     """Bernoulli restricted Boltzmann machine, learnt by persistent contrastive divergence with one step an update.
 
     A stand-in for `sklearn.neural_network.BernoulliRBM` with the same arguments, several times as fast; `device` is one
-    more. Each phase is averaged by its own count, so that `partial_fit` with batches of any size lets no bias run away. Values from 0 to 1
-    are taken as probabilities. For other units, methods and likelihoods take `RBM`.
+    more. Each phase is averaged by its own count, so that `partial_fit` with batches of any size lets no bias run away.
+    Values from 0 to 1 are taken as probabilities. For other units, methods and likelihoods take `RBM`.
 
     Parameters
     ----------
