@@ -27,6 +27,8 @@ class Began(Event):
         "choose" while the number of epochs is being chosen on validation ratings, "final" otherwise.
     n_cases, n_ratings, n_epochs, first_epoch : int
         `first_epoch` is above 0 in a run that goes on from a checkpoint.
+    device : str
+        What it runs on: "cpu", or "cuda:0" and the GPU's name.
     """
 
     kind: ClassVar[str] = "began"
@@ -36,6 +38,7 @@ class Began(Event):
     n_ratings: int
     n_epochs: int
     first_epoch: int
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True)

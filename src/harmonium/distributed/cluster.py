@@ -25,6 +25,7 @@ from harmonium.distributed.jobs import RatingsPart
 from harmonium.errors import HarmoniumError, SettingError
 from harmonium.events import Ended, Event
 from harmonium.kernels.choices import Sparse
+from harmonium.kernels.devices import CPU, Device
 from harmonium.models.level_rbm import LevelRBM
 from harmonium.training import state as states
 from harmonium.training.dense import loop as dense_loop
@@ -153,6 +154,7 @@ class Cluster:
         """
         if score is not None and not isinstance(score, Scorer):
             raise SettingError("score: workers share the validation ratings of a Scorer, not any function")
+        _check_device(state.device)
         self._connect()
         header, arrays = states.to_parts(state)
         parts, chains, lengths = _ratings_parts(cases, score, arrays.pop("chain"), self.workers)
@@ -174,6 +176,7 @@ class Cluster:
         monitor: dense_loop.Monitor | None = None,
         score: str | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
+        device: Device = CPU,
     ) -> Iterator[Event]:
         """Learn a dense machine by CD or PCD; as `training.dense.loop.train`, complete when `Ended` comes.
 
@@ -186,6 +189,8 @@ class Cluster:
             What is measured while learning is measured in one process.
         checkpoint : path, optional
             Written at the end; on the way, checkpoints go to `storage`.
+        device : Device
+            The CPU.
 
         Yields
         ------
@@ -198,6 +203,7 @@ class Cluster:
         HarmoniumError
             As `train_ratings`.
         """
+        _check_device(device)
         check_choice("method of learning on a cluster", learning.method, dense_epoch.METHODS)
         if monitor is not None or score is not None:
             raise SettingError("monitor and validation are measured in one process: fit without them on a cluster")
@@ -479,3 +485,8 @@ def _cause(error: Exception) -> str:
     failures = getattr(error, "worker_failures", None) or {}
     told = [f"worker {rank}: {' '.join(str(cause).split())[:200]}" for rank, cause in sorted(failures.items())]
     return "; ".join(told) or " ".join(str(error).split())[:400]
+
+
+def _check_device(device: Device) -> None:
+    if device.on_torch:
+        raise SettingError(f"device: workers compute on their CPUs, not on {device.name}; set device='cpu'")

@@ -14,6 +14,8 @@ from harmonium.errors import DataError
 from harmonium.estimators import cases
 from harmonium.estimators.base import Estimator
 from harmonium.events import DenseEpochEnded, Ended, Event
+from harmonium.kernels.devices import CPU, Device
+from harmonium.kernels.devices import device as chosen
 from harmonium.models import rbm as rbms
 from harmonium.models.rbm import RBM as Model
 from harmonium.randomness import Seed, as_generator
@@ -121,7 +123,7 @@ class DenseEstimator(Estimator):
         """Events of the loop, kept in `history_`; however it ends, `model_` is the best model so far."""
         state: State = self._state
         try:
-            how = {"monitor": monitor, "score": score, "checkpoint": checkpoint}
+            how = {"monitor": monitor, "score": score, "checkpoint": checkpoint, "device": self._device()}
             for event in engine.train_dense(state, X, learning, **how):
                 if isinstance(event, DenseEpochEnded):
                     event = replace(event, warning=getattr(monitor, "warning", ""))
@@ -135,6 +137,10 @@ class DenseEstimator(Estimator):
         finally:
             if state.best is not None:
                 self.model_: Any = state.best
+
+    def _device(self) -> Device:
+        """What learning runs on; the processor where the constructor takes none."""
+        return chosen(self.get_params()["device"]) if "device" in self._names() else CPU
 
     def _begin(self, table: cases.Table) -> None:
         """Keep what scikit-learn asks an estimator to know of its input."""

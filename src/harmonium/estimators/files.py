@@ -33,6 +33,7 @@ def save(estimator: Estimator, path: str | os.PathLike[str], arrays: Arrays, set
         Further plain values of the header.
     """
     own = estimator.get_params() | dict(settings)
+    own.pop("device", None)  # of this computer
     own = {name: value.settings() if isinstance(value, Layer) else value for name, value in own.items()}
     if "random_state" in own:
         seed = own["random_state"]

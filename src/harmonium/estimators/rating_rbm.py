@@ -14,6 +14,7 @@ from harmonium.data.stored import StoredRatings
 from harmonium.errors import DataError, SettingError
 from harmonium.estimators.base import Estimator, Watch
 from harmonium.events import Event
+from harmonium.kernels.devices import device as chosen
 from harmonium.models import level_rbm, rating_model
 from harmonium.models.rating_model import Person, RatingModel
 from harmonium.training.engine import HERE, Engine
@@ -54,7 +55,6 @@ class RatingRBM(Estimator):
     sample : bool
         Whether CD draws its fantasies instead of taking mean-field ones.
     keep, hidden_dropout : float
-        Of multi-prediction.
     n_epochs, batch_size : int
     optimizer : str
         "adagrad", "adam" or "momentum".
@@ -74,6 +74,8 @@ class RatingRBM(Estimator):
         Regularisation of a new person's unit in the items machine, towards the mean weights and usual biases.
     random_state : int
         The same seed gives the same model, whatever the number of threads.
+    device : str
+        What learning runs on: "cpu", "cuda", "cuda:1", ..., or "auto", a GPU where there is one. Models are the same.
 
     Attributes
     ----------
@@ -121,6 +123,7 @@ class RatingRBM(Estimator):
         fold_in_penalty: float = 4.0,
         fold_in_bias_penalty: float = 1.0,
         random_state: int = 0,
+        device: str = "cpu",
     ):
         self.n_hidden = n_hidden
         self.n_machines = n_machines
@@ -147,6 +150,7 @@ class RatingRBM(Estimator):
         self.fold_in_penalty = fold_in_penalty
         self.fold_in_bias_penalty = fold_in_bias_penalty
         self.random_state = random_state
+        self.device = device
         self.model_: RatingModel | None = None
         self.learned_from_: PairSketch | None = None
         self.history_: list[Event] = []
@@ -225,7 +229,8 @@ class RatingRBM(Estimator):
         SettingError, DataError, DivergenceError, ModelFileError
             As `fit`.
         """
-        fit = Fit(ratings, self._plan(ratings), self._learning(), validation=validation, engine=engine)
+        how = {"engine": engine, "device": chosen(self.device)}
+        fit = Fit(ratings, self._plan(ratings), self._learning(), validation=validation, **how)
         if resume and checkpoint is not None and os.path.exists(checkpoint):
             fit.resume(checkpoint)
         yield from self._following(fit, checkpoint)
@@ -285,7 +290,7 @@ class RatingRBM(Estimator):
         blends, warm = self.model_.blends, self.model_
         plan = replace(self._plan(ratings), validation_fraction=0.0, n_machines=warm.n_machines)
         learning = replace(self._learning(), n_epochs=n_epochs)
-        for _ in self._following(Fit(ratings, plan, learning, warm, place=place)):
+        for _ in self._following(Fit(ratings, plan, learning, warm, place=place, device=chosen(self.device))):
             pass
         self.model_ = rating_model.with_blends(self.model_, blends)
         return self

@@ -63,6 +63,8 @@ class RBM(DenseEstimator):
         Whether likelihoods, free energies and the chains' memory are measured while learning, in 5 % of its time.
     random_state : int, Generator or None
         The same integer gives the same model, whatever the number of threads.
+    device : str
+        What learning by cd, pcd or fast-pcd runs on: "cpu", "cuda", "cuda:1", ..., or "auto", a GPU where there is one.
 
     Attributes
     ----------
@@ -112,6 +114,7 @@ class RBM(DenseEstimator):
         initial_spread: float = INITIAL_SPREAD,
         monitor: bool = False,
         random_state: Any = 0,
+        device: str = "cpu",
     ):
         self.n_hidden = n_hidden
         self.visible = visible
@@ -143,6 +146,7 @@ class RBM(DenseEstimator):
         self.initial_spread = initial_spread
         self.monitor = monitor
         self.random_state = random_state
+        self.device = device
 
     def fit(
         self,

@@ -6,6 +6,17 @@ from harmonium.kernels import cpu_cases as rows
 from harmonium.kernels import cpu_entries as entries
 from harmonium.kernels import cpu_gradient as gradients
 from harmonium.kernels import cpu_units as units
+from harmonium.kernels.arrays import blank as blank
+from harmonium.kernels.arrays import cases_on as cases_on
+from harmonium.kernels.arrays import contiguous as contiguous
+from harmonium.kernels.arrays import copied as copied
+from harmonium.kernels.arrays import finish as finish
+from harmonium.kernels.arrays import learning as learning
+from harmonium.kernels.arrays import multiply as multiply
+from harmonium.kernels.arrays import numbers as numbers
+from harmonium.kernels.arrays import shorten as shorten
+from harmonium.kernels.arrays import take as take
+from harmonium.kernels.arrays import to_device as to_device
 from harmonium.kernels.cpu_annealing import anneal_hidden as anneal_hidden
 from harmonium.kernels.cpu_annealing import anneal_visible as anneal_visible
 from harmonium.kernels.cpu_couplings import gibbs_sweep as gibbs_sweep

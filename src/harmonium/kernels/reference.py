@@ -9,6 +9,17 @@ import itertools
 import numpy as np
 
 from harmonium.conventions import UNRATED
+from harmonium.kernels.arrays import blank as blank
+from harmonium.kernels.arrays import cases_on as cases_on
+from harmonium.kernels.arrays import contiguous as contiguous
+from harmonium.kernels.arrays import copied as copied
+from harmonium.kernels.arrays import finish as finish
+from harmonium.kernels.arrays import learning as learning
+from harmonium.kernels.arrays import multiply as multiply
+from harmonium.kernels.arrays import numbers as numbers
+from harmonium.kernels.arrays import shorten as shorten
+from harmonium.kernels.arrays import take as take
+from harmonium.kernels.arrays import to_device as to_device
 from harmonium.kernels.constants import ADAGRAD, ADAM
 from harmonium.kernels.records import Layout, Machine, Moments, Phase, Schedule, Step
 from harmonium.kernels.reference_annealing import anneal_hidden as anneal_hidden

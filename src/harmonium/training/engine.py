@@ -13,6 +13,7 @@ from harmonium.data.shards import Shards
 from harmonium.events import Event
 from harmonium.kernels import choices
 from harmonium.kernels.choices import Sparse
+from harmonium.kernels.devices import CPU, Device
 from harmonium.models.level_rbm import LevelRBM
 from harmonium.training import loop
 from harmonium.training.dense import loop as dense_loop
@@ -52,6 +53,7 @@ class Engine(Protocol):
         monitor: dense_loop.Monitor | None = None,
         score: str | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
+        device: Device = CPU,
     ) -> Iterator[Event]:
         """As `training.dense.loop.train`."""
         ...

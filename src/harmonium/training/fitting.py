@@ -21,6 +21,7 @@ from harmonium.data.shards import Shards
 from harmonium.data.stored import StoredRatings
 from harmonium.errors import DivergenceError, ModelFileError
 from harmonium.events import Ended, EpochEnded, Event, Saved
+from harmonium.kernels.devices import CPU, Device
 from harmonium.models import level_rbm, rating_model
 from harmonium.models.fold_in import grown
 from harmonium.models.level_rbm import LevelRBM
@@ -96,6 +97,8 @@ class Fit:
         Where the "users" and "items" of `warm` stand among those of `ratings`.
     engine : Engine
         Where the machines learn.
+    device : Device
+        What learning runs on; checkpoints do not depend on it.
     """
 
     def __init__(
@@ -107,8 +110,9 @@ class Fit:
         validation: Ratings | None = None,
         place: dict[str, npt.NDArray[np.integer]] | None = None,
         engine: Engine = HERE,
+        device: Device = CPU,
     ):
-        self.engine = engine
+        self.engine, self.device = engine, device
         self.plan, self.learning, self.warm, self.place = plan, learning, warm, place or {}
         self.data, self.validated = source_of(ratings, plan.validation_fraction, plan.seed, validation)
         more = [] if validation is None else [Shards(validation)]
@@ -161,7 +165,7 @@ class Fit:
     def _run(self, stage: Stage, checkpoint: str | os.PathLike[str] | None) -> Iterator[Event]:
         kind, phase, place = stage
         cases = self._training(phase, kind)
-        state = self._start(stage, cases) if self._resumed is None else self._resumed
+        state = (self._start(stage, cases) if self._resumed is None else self._resumed).to(self.device)
         self._resumed, self.reason = None, "interrupted"
         name = kind if self.plan.n_machines == 1 else f"{kind} {place + 1}"
         how = {"machine": name, "phase": phase, "score": self._score(stage), "n_epochs": self.epochs.get((kind, place))}
@@ -220,7 +224,7 @@ class Fit:
         if stage.phase != "choose" or not self.validated:
             return None
         known, held_out = (self.data.cases(stage.kind, part) for part in ("known", "held"))
-        return Scorer(known, held_out, self.data.scale.values)
+        return Scorer(known, held_out, self.data.scale.values, device=self.device)
 
     def _fit_blends(self) -> dict[str, Blend]:
         held_out = self.data.cases("users", "held")

@@ -14,6 +14,7 @@ from harmonium.kernels.records import Layout, Phase
 from harmonium.kernels.reference import optimise
 from harmonium.models.level_rbm import LevelRBM
 from harmonium.randomness import key_of
+from harmonium.training import on_device
 from harmonium.training.batches import Batch, Chunk, epoch_batches
 from harmonium.training.settings import Learning
 from harmonium.training.state import State
@@ -65,7 +66,10 @@ def train(
     """
     n_epochs = learning.n_epochs if n_epochs is None else n_epochs
     n_ratings, chunks = cases.n_ratings, [] if run else Chunk.all_of(cases)
-    yield Began(machine, phase, sum(chunk.n_busy for chunk in chunks), n_ratings, n_epochs, state.epoch)
+    if state.device.on_torch:
+        yield on_device.announcement(state.device, cases, state.n_hidden, learning)
+    n_busy = sum(chunk.n_busy for chunk in chunks)
+    yield Began(machine, phase, n_busy, n_ratings, n_epochs, state.epoch, state.device.title)
     reason, advice = "finished", ""
     try:
         while state.epoch < n_epochs:
@@ -117,6 +121,11 @@ def run_epoch(state: State, chunks: Sequence[Chunk], learning: Learning) -> None
 def _run_chunk(state: State, chunk: Chunk, number: int, learning: Learning, done: int, n_batches: int) -> None:
     """One pass over a chunk, after `done` of the epoch's mini-batches."""
     where = chunk.load()
+    if state.device.on_torch:
+        progress = [(state.epoch + k / n_batches) / learning.n_epochs for k in range(done, n_batches)]
+        keys = _keys(state, number, _parts(state, learning))
+        on_device.run_chunk(state, where, learning, keys, [learning.rate_at(p) for p in progress], chunk.first_entry)
+        return
     batches = list(epoch_batches(where, learning.batch_size, state.rng))
     n_features = state.machine.phi.shape[1]
     most = max((len(batch.case) for batch in batches), default=0)
@@ -173,14 +182,18 @@ def first_pass(
     chain : uint8 array, (n_entries,)
         Fantasies' levels of the chunk; empty when nothing is drawn.
     """
+    keys = _keys(state, number, _parts(state, learning))
     if learning.method == "multi-prediction":
-        keys = _keys(state, number, 2)
         backend().mp_phase(batch.cases, where, state.machine, keys, learning.keep, learning.hidden_dropout, phase)
         return
-    keys = _keys(state, number, 2 * learning.steps_at(state.epoch))
     backend().cd_phase(
         batch.cases, where, state.machine, keys, learning.sampled, chain, learning.method == "pcd", phase
     )
+
+
+def _parts(state: State, learning: Learning) -> int:
+    """How many keys a pass draws by: a half-sweep each, or what is kept and hidden dropout."""
+    return 2 if learning.method == "multi-prediction" else 2 * learning.steps_at(state.epoch)
 
 
 def _keys(state: State, number: int, parts: int) -> npt.NDArray[np.uint64]:

@@ -11,6 +11,7 @@ from harmonium.conventions import UNRATED
 from harmonium.data import Ratings
 from harmonium.data.shards import Shards
 from harmonium.kernels.constants import ADAGRAD, LANES
+from harmonium.kernels.devices import CPU, Device
 from harmonium.kernels.records import Machine, Moments, Step
 from harmonium.models.level_rbm import LevelRBM, is_conditional
 from harmonium.randomness import as_generator
@@ -45,6 +46,10 @@ class State:
     best : LevelRBM or None
     best_error : float
     best_epoch : int
+    device : Device
+        Where the arrays lie; those of `best` are NumPy's.
+    held : tuple or None
+        The layout of cases that is on the device, NumPy's and the device's own.
     """
 
     machine: Machine
@@ -56,15 +61,40 @@ class State:
     epoch: int = 0
     n_updates: int = 0
     chain: npt.NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
-    average: tuple[npt.NDArray, ...] | None = None
+    average: tuple[Any, ...] | None = None
     best: LevelRBM | None = None
     best_error: float = np.inf
     best_epoch: int = 0
+    device: Device = CPU
+    held: tuple[Any, Any] | None = None
+
+    def to(self, device: Device) -> "State":
+        """Move the arrays to a device, for good; returns the state itself.
+
+        Parameters
+        ----------
+        device : Device
+        """
+        if device.on_torch and not self.device.on_torch:
+            arrays = self.machine, self.moments, self.c_moments, self.chain, self.average
+            moved = device.kernels.to_device(arrays, device.torch_name)
+            self.machine, self.moments, self.c_moments, self.chain, self.average = moved
+            self.device = device
+        return self
+
+    def on_host(self, arrays: Any) -> Any:
+        """Arrays of this state, or bundles of them, as NumPy has them.
+
+        Parameters
+        ----------
+        arrays : array, tuple or dict
+        """
+        return self.device.kernels.to_host(arrays) if self.device.on_torch else arrays
 
     def rbm(self) -> LevelRBM:
         """Return a copy of the averaged parameters (the last ones where none are kept) as a model, without padding."""
-        W, b, c = self.average or self.machine[:3]
-        phi, n = self.machine.phi, self.n_hidden
+        W, b, c = self.on_host(self.average or tuple(self.machine[:3]))
+        phi, n = self.on_host(self.machine.phi), self.n_hidden
         return LevelRBM(W[:, :, :n].copy(), b.copy(), c[:n].copy(), phi.copy())
 
     def take_average(self, power: float) -> None:
@@ -78,10 +108,13 @@ class State:
         if not power:
             return
         if self.average is None:
-            self.average = tuple(array.copy() for array in self.machine[:3])
+            self.average = tuple(array.clone() if self.device.on_torch else array.copy() for array in self.machine[:3])
             return
         share = np.float32((power + 1) / (power + self.epoch))
         for mean, array in zip(self.average, self.machine[:3]):
+            if self.device.on_torch:
+                mean.lerp_(array, float(share))
+                continue
             flat, now = mean.reshape(-1), array.reshape(-1)
             for start in range(0, len(flat), CHUNK):  # temporaries stay in the cache
                 part = flat[start : start + CHUNK]
@@ -164,6 +197,7 @@ def to_parts(state: State) -> tuple[dict[str, Any], dict[str, npt.NDArray]]:
     arrays["chain"] = state.chain
     if state.average is not None:
         arrays.update(zip(AVERAGES, state.average))
+    arrays = state.on_host(arrays)
     if state.best is not None:
         arrays |= {"best_W": state.best.W, "best_b": state.best.b, "best_c": state.best.c}
     return header, arrays

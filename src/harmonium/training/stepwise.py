@@ -18,7 +18,7 @@ from harmonium.models.boltzmann import Boltzmann, Floats
 from harmonium.models.rbm import RBM
 from harmonium.randomness import key_of
 from harmonium.sampling import boltzmann as sampling
-from harmonium.training.dense import loop, state, update
+from harmonium.training.dense import loop, records, state, update
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.training.settings import check_choice, check_count, check_share
 
@@ -113,11 +113,11 @@ def _restricted(rbm: RBM, v: Floats, how: Stepwise, done: int, chains: Floats | 
     if chains is not None and how.rule == "pcd":
         now.v, now.h = (np.array(part, np.float32) for part in np.split(chains, [rbm.n_visible], axis=1))
     state.begin_chains(now, learning, X[np.arange(n_chains) % len(X)])
-    before = now.rbm()
+    before = records.restricted(now.model())
     while True:
         began = time.perf_counter()
         update.update(now, X, rows, learning, work, how.learning_rate)
-        seconds, after = time.perf_counter() - began, now.rbm()
+        seconds, after = time.perf_counter() - began, records.restricted(now.model())
         fantasies = work.V[: {"exact": 0, "cd": len(X), "pcd": n_chains}[how.rule]].copy()
         yield Update(before, after, fantasies, np.hstack((fantasies, now.h)) if how.rule == "pcd" else None, seconds)
         before = after

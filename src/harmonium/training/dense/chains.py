@@ -126,14 +126,14 @@ def size(X: Cases) -> tuple[int, int]:
 
 def _persistent(state: State, learning: DenseLearning, work: Workspace, first: int) -> Fantasies:
     """From the hidden states of the last update; the last step's are drawn with the means, for the next one."""
-    n = len(state.h)
-    chain, total = first + np.arange(n), state.visible.total(state.v)
+    n, kernels = len(state.h), state.device.kernels
+    chain, total = first + kernels.numbers(n, state.h), state.visible.total(state.v)
     if state.mask.size:  # a sweep over tied units goes on from where they stand
         np.copyto(work.V[:n], state.v)
     for t in range(learning.n_steps):
         _visible(state, state.h, state.arrays["W"], state.arrays["b"], work, chain, t, total)
         if t < learning.n_steps - 1:
-            np.matmul(work.V[:n], state.arrays["W"], out=work.X[:n])
+            kernels.multiply(work.V[:n], state.arrays["W"], work.X[:n])
             bias = hidden_bias(state, total)
             ws.means_and_draws(state.hidden, work.X[:n], bias, state.key(2, t), chain, None, state.h)
     if state.mask.size:
@@ -179,10 +179,11 @@ def _from_data(
     state: State, v: Floats, rows: npt.NDArray[np.int64], learning: DenseLearning, work: Workspace
 ) -> Fantasies:
     """CD-k: every case's chain begins at the case."""
-    n, total, h = len(v), state.visible.total(v), np.empty((len(v), state.hidden.width), np.float32)
-    np.copyto(work.V[:n], v)
+    n, total, kernels = len(v), state.visible.total(v), state.device.kernels
+    h = kernels.blank(work.X, n)
+    work.V[:n] = v
     for t in range(learning.n_steps):
-        np.matmul(work.V[:n], state.arrays["W"], out=work.X[:n])
+        kernels.multiply(work.V[:n], state.arrays["W"], work.X[:n])
         ws.means_and_draws(state.hidden, work.X[:n], hidden_bias(state, total), state.key(2, t), rows, None, h)
         _visible(state, h, state.arrays["W"], state.arrays["b"], work, rows, t, total)
     return Fantasies(n, learning.n_steps)
@@ -190,15 +191,16 @@ def _from_data(
 
 def _fast(state: State, learning: DenseLearning, work: Workspace) -> Fantasies:
     """Chains move under the sum of regular and fast parameters (Tieleman & Hinton 2009)."""
-    n, chain, total = len(state.v), np.arange(len(state.v)), state.visible.total(state.v)
+    n, total, kernels = len(state.v), state.visible.total(state.v), state.device.kernels
+    chain = kernels.numbers(n, state.v)
     W, b, c = (state.arrays[name] + state.fast[name] for name in ("W", "b", "c"))
     bias = c if total is None else np.multiply.outer(total, c)
-    np.copyto(work.V[:n], state.v)
+    work.V[:n] = state.v
     for t in range(learning.n_steps):
-        np.matmul(work.V[:n], W, out=work.X[:n])
+        kernels.multiply(work.V[:n], W, work.X[:n])
         ws.means_and_draws(state.hidden, work.X[:n], bias, state.key(2, t), chain, None, state.h)
         _visible(state, state.h, W, b, work, chain, t, total)
-    np.copyto(state.v, work.V[:n])
+    state.v[...] = work.V[:n]
     return Fantasies(n, learning.n_steps)
 
 
@@ -247,7 +249,7 @@ def _visible(
     if ties.name_of(state) is not None:
         ties.draw(state, h, work.V[:n], work.Y[:n], state.key(1, t), chain)
         return
-    np.matmul(h, W.T, out=work.Y[:n])
+    state.device.kernels.multiply(h, W.T, work.Y[:n])
     ws.means_and_draws(state.visible, work.Y[:n], b, state.key(1, t), chain, None, work.V[:n], 1.0, total)
 
 

@@ -104,8 +104,8 @@ def _products(state: State, X: Cases, rows: npt.NDArray[np.int64], work: Workspa
         total = state.visible.total(batch)  # type: ignore[arg-type]
         return Data(n_data, batch, None if total is None else np.asarray(total, f32).ravel())
     v = work.V[n : n + n_data]
-    ws.take(X, rows, v)
-    np.matmul(work.V[first : n + n_data], W, out=work.X[first : n + n_data])
+    state.device.kernels.take(X, rows, v)
+    state.device.kernels.multiply(work.V[first : n + n_data], W, work.X[first : n + n_data])
     return Data(n_data, v, state.visible.total(v))
 
 
@@ -118,7 +118,7 @@ def _fantasy_means(
         np.multiply(state.hidden.mean(fantasy.x), f32(-1 / n_chains), out=m)
         return fantasy
     bias, key = hidden_bias(state, state.visible.total(work.V[:n])), state.key(2, learning.n_steps)
-    chain = first + np.arange(n) if fantasy.chain is None else fantasy.chain
+    chain = first + state.device.kernels.numbers(n, m) if fantasy.chain is None else fantasy.chain
     x = ws.means_and_draws(state.hidden, work.X[:n], bias, key, chain, m, fantasy.carried, -1 / n_chains)
     if fantasy.chain is not None:
         state.h[fantasy.chain] = fantasy.carried
@@ -153,14 +153,14 @@ def _layer_slopes(
     out: dict[str, Floats] = {}
     n_cases, n_chains = counts
     if state.visible.parameters:
-        layer = state.view().visible
+        layer = state.visible
         v_d = data.v.toarray() if isinstance(data.v, sparse.csr_array) else data.v
         for name, s in layer.parameter_statistics(v_d).items():
             out[f"visible.{name}"] = (
                 s.sum(axis=0) / n_cases - layer.parameter_statistics(v_f)[name].sum(axis=0) / n_chains
             )
     if state.hidden.parameters and data.x is not None and x_f is not None:
-        layer = state.view().hidden
+        layer = state.hidden
         for name, s in layer.expected_statistics(data.x).items():
             out[f"hidden.{name}"] = (
                 s.sum(axis=0) / n_cases - layer.expected_statistics(x_f)[name].sum(axis=0) / n_chains

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from harmonium.errors import DivergenceError, SettingError
 from harmonium.kernels.constants import ADAGRAD
+from harmonium.kernels.devices import CPU, Device
 from harmonium.models import rbm as rbms
 from harmonium.models.rbm import RBM
 from harmonium.randomness import as_generator, key_of
@@ -18,6 +20,7 @@ from harmonium.sampling import gibbs, tempering
 from harmonium.sampling.lateral import Order, order_of
 from harmonium.training import ladder
 from harmonium.training.dense import records
+from harmonium.training.dense.on_device import DeviceLayer
 from harmonium.training.dense.records import Model
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.training.settings import OPTIMIZERS
@@ -35,7 +38,7 @@ class State:
 
     Parameters
     ----------
-    visible, hidden : Layer
+    visible, hidden : Layer, or DeviceLayer
         With what is learnt of them, as `arrays` has it.
     arrays, first, second : dict of float32 arrays
         Parameters, and the optimiser's moments, by the names of `records.arrays`.
@@ -62,10 +65,12 @@ class State:
     best : RBM, Conditional or Lateral, or None
     best_score : float
     best_epoch : int
+    device : Device
+        Where the arrays lie; those of `best` are NumPy's.
     """
 
-    visible: Layer
-    hidden: Layer
+    visible: Any
+    hidden: Any
     arrays: dict[str, Floats]
     first: dict[str, Floats]
     second: dict[str, Floats]
@@ -86,14 +91,47 @@ class State:
     best: Model | None = None
     best_score: float = -np.inf
     best_epoch: int = 0
+    device: Device = CPU
     order: Order = field(init=False)  # in which tied visible units are swept
 
     def __post_init__(self) -> None:
         self.order = order_of(self.visible, self.mask) if self.mask.size else Order(())
 
+    def to(self, device: Device) -> State:
+        """Move the arrays from NumPy to a device, or back; returns the state itself.
+
+        Parameters
+        ----------
+        device : Device
+        """
+        if device.on_torch and not self.device.on_torch:
+            moved = device.kernels.to_device({name: getattr(self, name) for name in _MOVED}, device.torch_name)
+            vars(self).update(moved, device=device)
+            for side in ("visible", "hidden"):
+                setattr(self, side, DeviceLayer(getattr(self, side), side, self.arrays, device.kernels))
+        elif self.device.on_torch and not device.on_torch:
+            vars(self).update(self.on_host({name: getattr(self, name) for name in _MOVED}))
+            self.visible, self.hidden, self.device = self.visible.layer, self.hidden.layer, device
+            with suppress(DivergenceError):  # that is told of elsewhere
+                self.refresh()
+        return self
+
+    def on_host(self, arrays: Any) -> Any:
+        """Arrays of this state, or bundles of them, as NumPy has them.
+
+        Parameters
+        ----------
+        arrays : array, tuple or dict
+        """
+        return self.device.kernels.to_host(arrays) if self.device.on_torch else arrays
+
+    def seen(self) -> State:
+        """Return the state as one that looks on sees it: its arrays are NumPy's."""
+        return self if not self.device.on_torch else replace(self).to(CPU)
+
     def view(self) -> RBM:
-        """Return the restricted machine as it is, without a copy; valid until the next update."""
-        return records.assembled(self.visible, self.hidden, self.arrays)
+        """Return the restricted machine, without a copy where arrays are NumPy's; valid until the next update."""
+        return _assembled(self.visible, self.hidden, self.on_host(self.arrays))
 
     def model_view(self) -> Model:
         """Return the model, its ties included; valid until the next update."""
@@ -101,8 +139,22 @@ class State:
 
     def model(self) -> Model:
         """Return a copy of the parameters as a model, its gauge fixed."""
-        copies = {name: a.copy() for name, a in self.arrays.items()}
-        return records.model_of(records.assembled(self.visible, self.hidden, copies), copies)
+        arrays = {name: a.copy() for name, a in self.on_host(self.arrays).items()}
+        return records.model_of(_assembled(self.visible, self.hidden, arrays), arrays)
+
+    def fix_gauge(self, model: Model) -> None:
+        """Put a model's parameters in place of the state's own: the idle directions of softmax units do not drift.
+
+        Parameters
+        ----------
+        model : RBM, Conditional or Lateral
+            From `model`.
+        """
+        if self.device.on_torch and "softmax" not in (self.visible.kind, self.hidden.kind):
+            return
+        for name, a in records.arrays(model).items():
+            there = self.device.kernels.to_device(a, self.device.torch_name) if self.device.on_torch else a
+            self.arrays[name][...] = there
 
     def refresh(self) -> None:
         """Put what is learnt of the layers into them, after an update.
@@ -113,7 +165,7 @@ class State:
             A variance is no number any more, or the two layers have no joint law.
         """
         own = [name for name in self.arrays if "." in name]
-        if not own:  # nothing that two unbounded layers, or tied Gaussian units, could lose their law by
+        if not own or self.device.on_torch:  # looked at after the epoch, so that nobody waits for the device
             return
         if not all(np.isfinite(self.arrays[name]).all() for name in own):
             raise DivergenceError("a variance has become infinite or 0")
@@ -133,6 +185,11 @@ class State:
         *parts : int
         """
         return key_of(self.seed, self.n_updates, *parts)
+
+
+def _assembled(visible: Any, hidden: Any, arrays: dict[str, Floats]) -> RBM:
+    visible, hidden = (layer.layer if isinstance(layer, DeviceLayer) else layer for layer in (visible, hidden))
+    return records.assembled(visible, hidden, arrays)
 
 
 def start(
@@ -205,6 +262,7 @@ def nearest(layer: Layer, v: Floats) -> Floats:
 
 _GROUPS = ("arrays", "first", "second", "fast")
 _SINGLE = ("mu", "lam", "v", "h", "betas", "replica_v", "replica_h", "swaps", "mask")
+_MOVED = (*_GROUPS, "mu", "lam", "v", "h")
 _NUMBERS = ("seed", "epoch", "n_updates", "best_epoch")
 
 
@@ -215,6 +273,7 @@ def to_parts(state: State) -> tuple[dict[str, Any], dict[str, npt.NDArray]]:
     ----------
     state : State
     """
+    state = state.seen()
     header = {name: getattr(state, name) for name in _NUMBERS}
     header |= {
         "visible": state.visible.settings(),

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from harmonium.kernels import backend
 from harmonium.kernels.constants import ADAM, MOMENTUM
 from harmonium.kernels.reference_dense import Rule
 from harmonium.models import labelled
@@ -74,7 +73,7 @@ def update(
 
 def _settle(state: State, learning: DenseLearning) -> None:
     if learning.max_norm:
-        _limit(state.arrays["W"], learning.max_norm)
+        state.device.kernels.shorten(state.arrays["W"], learning.max_norm)
     state.refresh()
 
 
@@ -103,7 +102,7 @@ def climb(
 
 def _by_offsets(
     state: State, slope: direct.Slope, means: tuple[Floats, Floats], learning: DenseLearning
-) -> tuple[direct.Slope, Floats | None]:
+) -> tuple[direct.Slope, dict[str, Floats] | None]:
     """The gradient, centred where the layers can be, and the weights where a step has to be turned back."""
     if (
         not learning.centring or state.visible.kind == "multinomial"
@@ -182,12 +181,12 @@ def _rule(state: State, learning: DenseLearning, rate: float, decay: float) -> R
 
 
 def _weights_step(state: State, found: phases.Slopes, learning: DenseLearning, work: Workspace, rate: float) -> None:
-    W = state.arrays["W"]
-    np.matmul(found.V.T, found.M, out=work.G)
+    W, kernels = state.arrays["W"], state.device.kernels
+    kernels.multiply(found.V.T, found.M, work.G)
     if found.extra is not None:
         work.G += found.extra
     moments = state.first["W"], state.second["W"]
-    backend().ascend(W, work.G, *moments, _rule(state, learning, rate, learning.weight_decay))
+    kernels.ascend(W, work.G, *moments, _rule(state, learning, rate, learning.weight_decay))
     if state.fast:
         _fast_weights(state.fast["W"], work.G, learning)
 
@@ -195,9 +194,9 @@ def _weights_step(state: State, found: phases.Slopes, learning: DenseLearning, w
 def _steps(state: State, slope: dict[str, Floats], learning: DenseLearning, rate: float) -> None:
     for name, g in slope.items():
         decay = learning.weight_decay if name in ("W", *ties.NAMES) else 0.0
-        g = np.ascontiguousarray(g, f32)
+        g = state.device.kernels.contiguous(g)
         moments = state.first[name], state.second[name]
-        backend().ascend(state.arrays[name], g, *moments, _rule(state, learning, rate, decay))
+        state.device.kernels.ascend(state.arrays[name], g, *moments, _rule(state, learning, rate, decay))
 
 
 def _adapts(learning: DenseLearning) -> bool:
@@ -219,7 +218,8 @@ def _as_centred(state: State, slope: dict[str, Floats], dW: Floats) -> dict[str,
 
 
 def _before(state: State) -> dict[str, Floats]:
-    return {name: state.arrays[name].copy() for name in ("W", *ties.NAMES) if name in state.arrays}
+    copied = state.device.kernels.copied
+    return {name: copied(state.arrays[name]) for name in ("W", *ties.NAMES) if name in state.arrays}
 
 
 def _turn_back(state: State, before: dict[str, Floats] | None) -> None:
@@ -243,9 +243,3 @@ def _fast_step(state: State, found: phases.Slopes, learning: DenseLearning) -> N
 def _fast_weights(fast: Floats, g: Floats, learning: DenseLearning) -> None:
     fast *= f32(learning.fast_decay)
     fast += f32(learning.fast_rate) * g
-
-
-def _limit(W: Floats, longest: float) -> None:
-    """Shorten the weights of hidden units that are longer than allowed, in place."""
-    norm = np.linalg.norm(W, axis=0)
-    W *= np.minimum(1, f32(longest) / np.maximum(norm, np.finfo(f32).tiny))

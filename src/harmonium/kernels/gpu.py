@@ -1,0 +1,34 @@
+"""GPU backend: the functions of `reference` in torch, on the device where their tensors lie."""
+
+from harmonium.kernels.gpu_arrays import finish as finish
+from harmonium.kernels.gpu_arrays import free_bytes as free_bytes
+from harmonium.kernels.gpu_arrays import learning as learning
+from harmonium.kernels.gpu_arrays import to_device as to_device
+from harmonium.kernels.gpu_arrays import to_host as to_host
+from harmonium.kernels.gpu_cases import cd_phase as cd_phase
+from harmonium.kernels.gpu_cases import entries_of as entries_of
+from harmonium.kernels.gpu_cases import entry_probabilities as entry_probabilities
+from harmonium.kernels.gpu_cases import hidden_fields as hidden_fields
+from harmonium.kernels.gpu_cases import mp_phase as mp_phase
+from harmonium.kernels.gpu_cases import predictions as predictions
+from harmonium.kernels.gpu_dense import ascend as ascend
+from harmonium.kernels.gpu_dense import blank as blank
+from harmonium.kernels.gpu_dense import cases_on as cases_on
+from harmonium.kernels.gpu_dense import contiguous as contiguous
+from harmonium.kernels.gpu_dense import copied as copied
+from harmonium.kernels.gpu_dense import draw_binary as draw_binary
+from harmonium.kernels.gpu_dense import draw_gaussian as draw_gaussian
+from harmonium.kernels.gpu_dense import draw_softmax as draw_softmax
+from harmonium.kernels.gpu_dense import half_mean_squares as half_mean_squares
+from harmonium.kernels.gpu_dense import half_squares as half_squares
+from harmonium.kernels.gpu_dense import multiply as multiply
+from harmonium.kernels.gpu_dense import normals as normals
+from harmonium.kernels.gpu_dense import numbers as numbers
+from harmonium.kernels.gpu_dense import shorten as shorten
+from harmonium.kernels.gpu_dense import take as take
+from harmonium.kernels.gpu_random import uniforms as uniforms
+from harmonium.kernels.gpu_units import optimise as optimise
+from harmonium.kernels.gpu_units import plan as plan
+from harmonium.kernels.gpu_units import schedule as schedule
+from harmonium.kernels.gpu_units import spans as spans
+from harmonium.kernels.gpu_units import units_step as units_step
