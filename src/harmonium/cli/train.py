@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from harmonium.cli.clustering import CLUSTER, cluster_of
 from harmonium.cli.console import duration, narrator, print_json
 from harmonium.cli.learning import check_folder, learn
 from harmonium.cli.options import Json, Quiet, Sources, taking
@@ -16,12 +17,13 @@ from harmonium.cli.streaming import STREAMING, opened
 from harmonium.data.stored import StoredRatings
 from harmonium.errors import DataError
 from harmonium.recommending.recommender import Recommender
+from harmonium.training.engine import HERE
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command(epilog="Example: harmonium train ratings.csv --titles movies.csv -o films.harmonium")
-@taking(*setting_options(), *READING, PATH, *STREAMING)
+@taking(*setting_options(), *READING, PATH, *STREAMING, *CLUSTER)
 def train(
     source: Sources,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The model file to write.")],
@@ -52,12 +54,13 @@ def train(
     _check_files(output, checkpoint, log, resume, force)
     narrate, began = narrator(quiet), time.monotonic()
     settings = {name: options.pop(name) for name in HELP}
-    with opened(source, output, quiet, narrate, **options) as training:
+    place = {one.name: options.pop(one.name) for one in CLUSTER}
+    with opened(source, output, quiet, narrate, **options) as training, cluster_of(**place) as engine:
         ratings = training.ratings
         narrate(f"{training.name}: {ratings!r}")
         named, estimator = titles_for(ratings.items, training.titles, titles), machine(settings)
         known, asked = held_out(ratings, hold_out)
-        interrupted = learn(estimator, known, quiet, checkpoint, resume, log)
+        interrupted = learn(estimator, known, quiet, checkpoint, resume, log, engine or HERE)
         seconds = time.monotonic() - began
         found = measured(estimator, known, asked)
         kept = record(estimator, known, found, hold_out, seconds, source=training.name, terms=training.terms)
