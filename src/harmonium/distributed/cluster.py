@@ -63,6 +63,8 @@ class Cluster:
         Processors, and threads, of each worker.
     gpu : bool
         Whether each worker has a GPU, on which sums are made by NCCL.
+    pin : bool
+        Whether each worker keeps to processors of its own, where the system can do that.
     storage : path, optional
         Folder for checkpoints, which all machines must reach; a temporary one where there is a single machine.
     max_failures : int
@@ -89,6 +91,7 @@ class Cluster:
         address: str | None = None,
         cpus_per_worker: int = 1,
         gpu: bool = False,
+        pin: bool = False,
         storage: str | os.PathLike[str] | None = None,
         max_failures: int = 3,
         checkpoint_every: float = SAVE_EVERY,
@@ -98,6 +101,7 @@ class Cluster:
         check_count("max_failures", max_failures, 0, 1_000_000)
         check_number("checkpoint_every", checkpoint_every, 0.0, 1e6)
         self.workers, self.address, self.cpus_per_worker, self.gpu = int(workers), address, int(cpus_per_worker), gpu
+        self.pin = pin
         self.max_failures, self.checkpoint_every = int(max_failures), float(checkpoint_every)
         self._storage = None if storage is None else os.path.abspath(storage)
         self._temporary, self._started = "", False
@@ -279,6 +283,7 @@ class Cluster:
         config |= {
             "header": header, "arrays": _put(arrays), "parts": [_put(part) for part in parts], "desk": desk,
             "n_threads": self.cpus_per_worker, "device": "cuda" if self.gpu else "cpu", "every": self.checkpoint_every,
+            "pin": self.pin,
         }  # fmt: skip
         trainer, ended = self._trainer(config, name), None
         run = _Run(trainer)
