@@ -1,12 +1,13 @@
 """Workers of a cluster on one machine: throughput of one and of two, a core each, and what the sums between them cost.
 
-The machine for ratings, users as cases, 128 hidden units, features (1, x), multi-prediction with Adagrad, all of it
-under Ray Train with one thread a worker, kept to a core of its own. Mini-batches of 1,510 cases, a quarter of
-MovieLens 1M: what is sent does not grow with the mini-batch, what is computed does. Both counts of workers learn the
-same machine; the two results are compared. The first epoch, in which kernels are compiled or read, is left out. The
-one-process loop, whose second pass does gradient and step at once, is measured on one thread beside them.
+The machine for ratings, users as cases, 128 hidden units, features (1, x), mean-field CD-5 and Adagrad, all of it
+under Ray Train with one thread a worker, kept to a core of its own. What is sent does not grow with the
+mini-batch, what is computed does; so several sizes of it are measured, and the first key is of the largest, all 6,040
+users of MovieLens 1M: a million ratings an update, as a cluster would take. Both counts of workers learn the same
+machine; the results are compared. The first epoch, in which kernels are compiled or read, is left out. The loop
+without workers, whose second pass does gradient and step at once, is measured on one thread beside them.
 
-    python benchmarks/cluster.py [--data DIR] [--epochs 12] [--batch-size 1510] [--hidden 128] [--json]
+    python benchmarks/cluster.py [--data DIR] [--epochs 40] [--batch-sizes 1510 3020 6040] [--hidden 128] [--json]
 
 Without --data (a folder with MovieLens 1M's ratings.parquet) a made set of the same shape is used.
 """
@@ -36,6 +37,8 @@ from harmonium.training.settings import Learning
 from harmonium.units.levels import level_features
 
 ML1M = {"n_ratings": 1_000_209, "n_users": 6_040, "n_items": 3_706}
+BATCH_SIZES = (1_510, 3_020, 6_040)
+METHOD: dict[str, Any] = {"method": "cd", "n_steps": 5}
 WORKERS = (1, 2)
 
 
@@ -81,33 +84,43 @@ def in_one_process(ratings: Ratings, learning: Learning, n_hidden: int) -> float
     return float(np.median(seconds[1:]))
 
 
+def compared(ratings: Ratings, learning: Learning, n_hidden: int) -> dict[str, Any]:
+    """One worker, two, and none."""
+    alone = in_one_process(ratings, learning, n_hidden)
+    found = {n: on_workers(ratings, learning, n_hidden, n) for n in WORKERS}
+    one, two = (found[n].pop("W") for n in WORKERS)
+    return {
+        "speedup_2_workers": found[1]["epoch_seconds"] / found[2]["epoch_seconds"],
+        "speedup_2_workers_best": found[1]["epoch_seconds_best"] / found[2]["epoch_seconds_best"],
+        "communication_share_2_workers": found[2]["communication_share"],
+        "speedup_2_workers_over_one_process": alone / found[2]["epoch_seconds"],
+        "one_process_epoch_seconds": alone,
+        "largest_relative_difference": float(np.abs(one - two).max() / np.abs(one).max()),
+        "workers": found,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with MovieLens 1M's ratings.parquet")
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--batch-size", type=int, default=1_510)
+    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=BATCH_SIZES)
     parser.add_argument("--hidden", type=int, default=128)
     parser.add_argument("--json", action="store_true", help="accepted everywhere; the last line is JSON anyway")
     arguments = parser.parse_args()
-    ratings = ratings_of(arguments.data)
-    learning = Learning(n_epochs=arguments.epochs + 1, batch_size=arguments.batch_size, patience=0)
-    alone = in_one_process(ratings, learning, arguments.hidden)
-    found = {n: on_workers(ratings, learning, arguments.hidden, n) for n in WORKERS}
-    one, two = (found[n]["W"] for n in WORKERS)
-    difference = float(np.abs(one - two).max() / np.abs(one).max())
-    speedup = found[1]["epoch_seconds"] / found[2]["epoch_seconds"]
-    print(f"{speedup:.2f} times with 2 workers; {alone:.3f} s an epoch in one process", file=sys.stderr)
+    ratings, found = ratings_of(arguments.data), {}
+    for size in sorted(arguments.batch_sizes):
+        learning = Learning(**METHOD, n_epochs=arguments.epochs + 1, batch_size=size, patience=0)
+        found[size] = compared(ratings, learning, arguments.hidden)
+        told = found[size]["speedup_2_workers"], found[size]["communication_share_2_workers"]
+        print(f"{size:,} cases a mini-batch: {told[0]:.2f} times, {told[1]:.0%} of the time in sums", file=sys.stderr)
     print_json(
         {
-            "speedup_2_workers": speedup,
-            "speedup_2_workers_best": found[1]["epoch_seconds_best"] / found[2]["epoch_seconds_best"],
-            "communication_share_2_workers": found[2]["communication_share"],
-            "workers": {n: {name: v for name, v in found[n].items() if name != "W"} for n in WORKERS},
-            "one_process_epoch_seconds": alone,
-            "speedup_2_workers_over_one_process": alone / found[2]["epoch_seconds"],
-            "largest_relative_difference": difference,
+            **found[max(found)],
+            "batch_size": max(found),
+            "by_batch_size": {size: {k: v for k, v in one.items() if k != "workers"} for size, one in found.items()},
             "n_hidden": arguments.hidden,
-            "batch_size": arguments.batch_size,
+            "learning": METHOD,
             "n_epochs": arguments.epochs,
             "ray": installed_version("ray"),
             "data": "ml-1m" if arguments.data else "synthetic, ml-1m's shape",

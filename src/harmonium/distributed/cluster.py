@@ -38,11 +38,11 @@ from harmonium.training.settings import Learning, check_choice, check_count, che
 from harmonium.training.state import State
 from harmonium.training.validation import Scorer
 
-LOOK_EVERY = 0.1  # seconds between two looks at the desk
+LOOK_EVERY = 0.5  # seconds between two looks at the desk
 MOST_WORKERS = 65_536
 KEPT = 2  # checkpoints
 POLL = "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"
-POLL_SECONDS = 0.2  # between two looks of Ray Train at its workers, of which each takes in one checkpoint
+POLL_SECONDS = 1.0  # between two looks of Ray Train at its workers, of which each takes in one checkpoint
 Floats = npt.NDArray[np.float32]
 
 
