@@ -7,6 +7,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from harmonium.cli import choices, choosing
+from harmonium.cli.clustering import CLUSTER, cluster_of
 from harmonium.cli.console import duration, narrator, print_json
 from harmonium.cli.learning import check_folder, learn
 from harmonium.cli.options import Json, Quiet, Sources, option, taking, was_given
@@ -18,10 +19,12 @@ from harmonium.data import MissingColumnError
 from harmonium.data.stored import StoredRatings
 from harmonium.errors import DataError, SettingError
 from harmonium.recommending.recommender import Recommender
+from harmonium.training.engine import HERE
 
 RATINGS = "ratings"
 OF_CHOICES = ("at_least", "weights", "more")
 STREAMED = tuple(parameter.name for parameter in STREAMING)
+CLUSTERED = tuple(parameter.name for parameter in CLUSTER)
 PANEL = "Learning choices"
 WEIGHTS = option(
     "weights", bool, False,
@@ -35,7 +38,7 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command(epilog="Example: harmonium train ratings.csv --titles movies.csv -o films.harmonium")
-@taking(*setting_options(), choices.AT_LEAST, WEIGHTS, SET, *READING, PATH, *STREAMING)
+@taking(*setting_options(), choices.AT_LEAST, WEIGHTS, SET, *READING, PATH, *STREAMING, *CLUSTER)
 def train(
     ctx: typer.Context,
     source: Sources,
@@ -78,7 +81,7 @@ def train(
     _check_files(output, checkpoint, log, resume, force)
     narrate = narrator(quiet)
     settings = {name: options.pop(name) for name in HELP}
-    named = frozenset(name for name in (*HELP, *OF_CHOICES, *STREAMED) if was_given(ctx, name))
+    named = frozenset(name for name in (*HELP, *OF_CHOICES, *STREAMED, *CLUSTERED) if was_given(ctx, name))
     ask = Ask(source, output, titles, model, checkpoint, resume, log, hold_out, named, as_json, quiet)
     if model not in (choosing.AUTO, RATINGS) or (model == choosing.AUTO and _without_ratings(options)):
         _train_choices(ask, settings, options)
@@ -112,14 +115,16 @@ def _train_ratings(ask: Ask, settings: dict[str, Any], options: dict[str, Any]) 
     for name in (name for name in OF_CHOICES if name in ask.named):
         flag = "--set" if name == "more" else "--" + name.replace("_", "-")
         raise SettingError(f"{flag} is of learning choices; name a --model of them, such as {choosing.USUAL}")
-    reading = {name: value for name, value in options.items() if name not in OF_CHOICES}
+    place = {name: options[name] for name in CLUSTERED}
+    reading = {name: value for name, value in options.items() if name not in (*OF_CHOICES, *CLUSTERED)}
     narrate, began = narrator(ask.quiet), time.monotonic()
-    with opened(ask.sources, ask.output, ask.quiet, narrate, **reading) as training:
+    files = opened(ask.sources, ask.output, ask.quiet, narrate, **reading)
+    with files as training, cluster_of(**place) as engine:
         ratings = training.ratings
         narrate(f"{training.name}: {ratings!r}")
         titles, estimator = titles_for(ratings.items, training.titles, ask.titles), machine(settings)
         known, asked = held_out(ratings, ask.hold_out)
-        interrupted = learn(estimator, known, ask.quiet, ask.checkpoint, ask.resume, ask.log)
+        interrupted = learn(estimator, known, ask.quiet, ask.checkpoint, ask.resume, ask.log, engine or HERE)
         seconds = time.monotonic() - began
         found = measured(estimator, known, asked)
         kept = record(estimator, known, found, ask.hold_out, seconds, source=training.name, terms=training.terms)
@@ -137,12 +142,12 @@ def _train_ratings(ask: Ask, settings: dict[str, Any], options: dict[str, Any]) 
 def _train_choices(ask: Ask, settings: dict[str, Any], options: dict[str, Any]) -> None:
     if ask.checkpoint is not None:
         raise SettingError("--checkpoint is of learning from ratings; a model of choices is learned in one go")
-    for name in (name for name in STREAMED if name in ask.named):
+    for name in (name for name in (*STREAMED, *CLUSTERED) if name in ask.named):
         raise SettingError(f"--{name.replace('_', '-')} is of learning from ratings; leave it out")
     if len(ask.sources) > 1:
         raise DataError(f"{ask.sources[1]}: choices are learned from one file; put them together first")
     given = {name: settings[name] for name in HELP if name in ask.named}
-    reading = {name: value for name, value in options.items() if name not in STREAMED}
+    reading = {name: value for name, value in options.items() if name not in (*STREAMED, *CLUSTERED)}
     asked = choosing.Asked(ask.sources[0], ask.model, given, ask.hold_out, ask.titles, ask.log, ask.quiet, reading)
     _report_choices(ask.output, choosing.train(asked, ask.output), ask.as_json, narrator(ask.quiet))
 

@@ -39,11 +39,11 @@ from harmonium.training.settings import Learning, check_choice, check_count, che
 from harmonium.training.state import State
 from harmonium.training.validation import Scorer
 
-LOOK_EVERY = 0.1  # seconds between two looks at the desk
+LOOK_EVERY = 0.5  # seconds between two looks at the desk
 MOST_WORKERS = 65_536
 KEPT = 2  # checkpoints
 POLL = "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"
-POLL_SECONDS = 0.2  # between two looks of Ray Train at its workers, of which each takes in one checkpoint
+POLL_SECONDS = 1.0  # between two looks of Ray Train at its workers, of which each takes in one checkpoint
 Floats = npt.NDArray[np.float32]
 
 
@@ -64,6 +64,8 @@ class Cluster:
         Processors, and threads, of each worker.
     gpu : bool
         Whether each worker has a GPU, on which sums are made by NCCL.
+    pin : bool
+        Whether each worker keeps to processors of its own, where the system can do that.
     storage : path, optional
         Folder for checkpoints, which all machines must reach; a temporary one where there is a single machine.
     max_failures : int
@@ -90,6 +92,7 @@ class Cluster:
         address: str | None = None,
         cpus_per_worker: int = 1,
         gpu: bool = False,
+        pin: bool = False,
         storage: str | os.PathLike[str] | None = None,
         max_failures: int = 3,
         checkpoint_every: float = SAVE_EVERY,
@@ -99,6 +102,7 @@ class Cluster:
         check_count("max_failures", max_failures, 0, 1_000_000)
         check_number("checkpoint_every", checkpoint_every, 0.0, 1e6)
         self.workers, self.address, self.cpus_per_worker, self.gpu = int(workers), address, int(cpus_per_worker), gpu
+        self.pin = pin
         self.max_failures, self.checkpoint_every = int(max_failures), float(checkpoint_every)
         self._storage = None if storage is None else os.path.abspath(storage)
         self._temporary, self._started = "", False
@@ -285,6 +289,7 @@ class Cluster:
         config |= {
             "header": header, "arrays": _put(arrays), "parts": [_put(part) for part in parts], "desk": desk,
             "n_threads": self.cpus_per_worker, "device": "cuda" if self.gpu else "cpu", "every": self.checkpoint_every,
+            "pin": self.pin,
         }  # fmt: skip
         trainer, ended = self._trainer(config, name), None
         run = _Run(trainer)

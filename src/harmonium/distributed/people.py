@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from harmonium.kernels.jit import set_n_threads
 from harmonium.randomness import mix
 
 PART = "__part__"
@@ -48,15 +49,14 @@ def map_people(
     context = data.DataContext.get_current()
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    rows = data.read_parquet(source, columns=columns)
+    rows = data.read_parquet(source).select_columns(columns)
     n_parts = max(n_workers, -(-rows.count() // ROWS_PER_PART))
     place = {"person": columns[0], "n_parts": n_parts}
     parted = rows.map_batches(cast(Any, _with_part), batch_format="pyarrow", fn_kwargs=place)
     groups = parted.groupby(PART, num_partitions=min(n_parts, 4 * n_workers))
-    lists = groups.map_groups(
-        Mapped, fn_constructor_kwargs={"actor": ray.put(actor), "settings": settings}, batch_format="pyarrow",
-        concurrency=n_workers, num_cpus=n_cpus,
-    )  # fmt: skip
+    made = {"actor": ray.put(actor), "settings": settings, "n_cpus": n_cpus}
+    how = {"batch_format": "pyarrow", "concurrency": n_workers, "num_cpus": n_cpus}
+    lists = groups.map_groups(Mapped, fn_constructor_kwargs=made, **how)
     lists.write_parquet(os.fspath(output))
 
 
@@ -67,10 +67,14 @@ class Mapped:
     ----------
     actor : reference
     settings : dict
+    n_cpus : int
+        Threads of its kernels.
     """
 
-    def __init__(self, actor: Any, settings: dict[str, Any]):
+    def __init__(self, actor: Any, settings: dict[str, Any], n_cpus: int):
         import ray
+
+        set_n_threads(n_cpus)
 
         made: Any = ray.get(actor)
         self._actor = made(**settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from typing import Any, cast, final
@@ -27,6 +28,8 @@ def learn(config: dict[str, Any]) -> None:
         From `Cluster`.
     """
     set_n_threads(config["n_threads"])
+    if config["pin"]:
+        _pin(config["n_threads"])
     exchange: Exchange = TorchExchange(config["device"])
     teller = Teller(config["desk"], exchange.rank)
     try:
@@ -37,6 +40,18 @@ def learn(config: dict[str, Any]) -> None:
     except Exception as error:
         teller.fail(error)
         exchange.close()
+
+
+def _pin(n: int) -> None:
+    """Keep this process's threads to n processors, which no other worker on the machine has."""
+    from ray import train
+
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    rank, usable = train.get_context().get_local_rank(), sorted(os.sched_getaffinity(0))
+    own = usable[rank * n : (rank + 1) * n]
+    for thread in os.listdir("/proc/self/task") if own else ():
+        os.sched_setaffinity(int(thread), own)
 
 
 def _job(config: dict[str, Any], exchange: Exchange) -> Job:

@@ -3,12 +3,13 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Protocol, final
 
 import numpy as np
 import numpy.typing as npt
 
 from harmonium.data import Ratings, read_ratings
+from harmonium.data.histories import history_files, new_folder, write_parts
 from harmonium.models import rating_model
 from harmonium.recommending import ranking
 from harmonium.recommending.catalogue import Years
@@ -135,13 +136,9 @@ class ListMaker:
     wanted : Lists
     reading : dict
         Of `read_ratings`: which columns are what.
-    n_threads : int
     """
 
-    def __init__(self, model: str | os.PathLike[str], wanted: Lists, reading: dict[str, Any], n_threads: int = 1):
-        from harmonium.kernels.jit import set_n_threads
-
-        set_n_threads(n_threads)
+    def __init__(self, model: str | os.PathLike[str], wanted: Lists, reading: dict[str, Any]):
         self._recommender, self._wanted = Recommender.load(model), wanted
         self._reading = {"scale": self._recommender.scale, **reading}
 
@@ -161,3 +158,72 @@ def _joined(parts: list[Any]) -> Any:
     if isinstance(parts[0], np.ndarray):
         return np.concatenate(parts)
     return [value for part in parts for value in part]
+
+
+class Places(Protocol):
+    """Where tables of histories are mapped; `harmonium.distributed.Cluster` is one."""
+
+    def map_people(
+        self, source: list[str], output: Any, columns: list[str], actor: Any, settings: dict[str, Any]
+    ) -> None:
+        """Map the rows of Parquet files, whole people at a time, to a folder of Parquet files."""
+        ...
+
+
+def recommend_to_everyone(
+    model: str | os.PathLike[str],
+    histories: Any,
+    output: str | os.PathLike[str],
+    wanted: Lists | None = None,
+    *,
+    user: str | None = None,
+    item: str | None = None,
+    rating: str | bool | None = None,
+    duplicates: str = "error",
+    missing: str = "error",
+    force: bool = False,
+    engine: Places | None = None,
+) -> None:
+    """Recommend to all people of Parquet files, into a folder of Parquet files.
+
+    Parameters
+    ----------
+    model : path
+        A file that `Recommender.save` wrote.
+    histories : path, glob pattern or sequence of them
+        Parquet files with one row a rating, a person's anywhere among them.
+    output : path
+        The folder; it appears whole or not at all. Its columns are those of `lists_for`.
+    wanted : Lists, optional
+    user, item, rating : str, optional
+        Names of the columns, guessed when not given; see `read_ratings`, also for the next two.
+    duplicates, missing : str
+    force : bool
+        Replace a folder that exists.
+    engine : Cluster, optional
+        Whose workers map the people, each with the model in its memory once; this process without one.
+
+    Raises
+    ------
+    DataError
+        The histories cannot be read, or the output cannot be written.
+    SettingError, UnknownIdError
+        A filter is wrong.
+
+    Notes
+    -----
+    In one process all histories are held in memory, 5 bytes a rating.
+    """
+    wanted, model = wanted or Lists(), os.path.abspath(model)
+    files, columns = history_files(histories, user, item, rating)
+    reading = {**columns, "time": False, "duplicates": duplicates, "missing": missing}
+    recommender = Recommender.load(model)
+    wanted.candidates(recommender)  # fails here rather than on a worker
+    with new_folder(output, force) as folder:
+        if engine is None:
+            ratings = read_ratings(files, scale=recommender.scale, **reading)
+            write_parts(folder, lists_for(recommender, ratings, wanted))
+        else:
+            names = [name for name in columns.values() if isinstance(name, str)]
+            settings = {"model": model, "wanted": wanted, "reading": reading}
+            engine.map_people(files, folder, names, ListMaker, settings)
