@@ -1,7 +1,7 @@
 import { scaleLinear } from "d3-scale";
 import { line } from "d3-shape";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { ask, post } from "../api";
+import { ask, asPython, post } from "../api";
 import { Lines, Plot, type Series } from "../charts/plot";
 import { counted, signed } from "../parts/bars";
 import { Choice } from "../parts/choice";
@@ -250,7 +250,7 @@ function Lessons({ small: { landscape, data, patterns }, here }: { small: Small;
       </figure>
       <Copies
         request={learnRequest(lesson, which, 1)}
-        python={`from urllib.request import Request, urlopen\nimport json\n\nbody = ${JSON.stringify(learnRequest({ ...lesson, machine: lesson.machine }, which, 1).body)}\nrequest = Request("${location.origin}/api/v1/lab/learn", json.dumps(body).encode(), {"content-type": "application/json"})\nprint(json.load(urlopen(request))["fantasies"])`}
+        python={`from urllib.request import Request, urlopen\nimport json\n\nbody = ${asPython(learnRequest(lesson, which, 1).body)}\nrequest = Request("${location.origin}/api/v1/lab/learn", json.dumps(body).encode(), {"content-type": "application/json"})\nprint(json.load(urlopen(request))["fantasies"])`}
       />
     </>
   );

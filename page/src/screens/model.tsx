@@ -41,7 +41,7 @@ function RatingsLead({ model }: { model: ModelInfo | null }) {
           </p>
         ))}
       <Copies
-        request={get("/model/evaluation")}
+        request={get(model?.has_record ? "/model/evaluation" : "/model")}
         python={`import harmonium\n\nfilms = harmonium.load("movielens-small")\ntrain, test = harmonium.random_split(films.ratings, 0.1, rng=0)\nrecommender = harmonium.Recommender.fit(train, films.titles, n_hidden=64, n_epochs=20)\nprint(harmonium.evaluate(recommender, train, test).table())`}
       />
     </>

@@ -62,7 +62,7 @@ export function Why() {
           request={request}
           python={pythonOf(
             model,
-            `why = recommender.explain(history, ${JSON.stringify(titleOf(chosen))}, n=${N_SHOWN})\nfor reason in why.reasons:\n    print(reason.title, reason.contribution)`,
+            `why = recommender.explain(history, ${JSON.stringify(titleOf(chosen))}, n=${N_SHOWN})\nfor reason in ${model?.kind === "choices" ? "why" : "why.reasons"}:\n    print(reason.title, reason.contribution)`,
           )}
         />
       )}
