@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { ask, post } from "../api";
+import { ask, asPython, post } from "../api";
 import { Lines, Plot } from "../charts/plot";
 import { Trace } from "../charts/trace";
 import { counted, signed } from "../parts/bars";
@@ -103,7 +103,7 @@ function Loaded() {
       <Forgetting both={made.value} />
       <Copies
         request={mixingRequest(restricted.stages[FAST - 1]!.machine)}
-        python={`from urllib.request import Request, urlopen\nimport json\n\nbody = ${JSON.stringify(mixingRequest(shown).body)}\nrequest = Request("${location.origin}/api/v1/lab/mixing", json.dumps(body).encode(), {"content-type": "application/json"})\nprint(json.load(urlopen(request))["half_life"])`}
+        python={`from urllib.request import Request, urlopen\nimport json\n\nbody = ${asPython(mixingRequest(shown).body)}\nrequest = Request("${location.origin}/api/v1/lab/mixing", json.dumps(body).encode(), {"content-type": "application/json"})\nprint(json.load(urlopen(request))["half_life"])`}
       />
     </>
   );

@@ -7,6 +7,7 @@ import numpy as np
 from harmonium.recommending import Recommender, inside
 from harmonium.recommending.catalogue import Years
 from harmonium.recommending.choice_recommender import ChoiceRecommender
+from harmonium.recommending.examples import tastes
 
 AnyRecommender = Recommender | ChoiceRecommender
 MOST_FOUND = 500  # items that a search by title looks at
@@ -91,6 +92,19 @@ def plain(value: Any) -> Any:
     """
     to_list = getattr(value, "tolist", None)
     return value if to_list is None else to_list()
+
+
+def examples(recommender: AnyRecommender) -> dict[str, Any]:
+    """Example tastes.
+
+    Parameters
+    ----------
+    recommender : Recommender or ChoiceRecommender
+    """
+    return {"examples": [
+        {end: [facts(recommender, k) for k in getattr(one, end)] for end in ("liked", "disliked")}
+        for one in tastes(recommender)
+    ]}  # fmt: skip
 
 
 def _nearest(recommender: AnyRecommender, q: str) -> list[int]:

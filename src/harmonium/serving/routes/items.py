@@ -39,6 +39,12 @@ def genres(recommender: AnyRecommenderOf) -> Response:
     return answering.json(finding.genres(recommender))
 
 
+@router.get("/examples", response_model=schemas.ExampleList)
+def examples(recommender: AnyRecommenderOf) -> Response:
+    """Made-up tastes to begin with: well-known items far from each other, with what is most and least like each."""
+    return answering.json(finding.examples(recommender))
+
+
 @router.get("/items/{item_id}", response_model=Item)
 def item(item_id: ItemIdInPath, recommender: AnyRecommenderOf) -> Response:
     """What is known of one item."""

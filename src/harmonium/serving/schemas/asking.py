@@ -138,6 +138,19 @@ class SimilarAnswer(Answer):
     similar: list[SimilarPlace]
 
 
+class Example(Answer):
+    """A made-up taste."""
+
+    liked: list[Item] = Field(description="The first names the taste.")
+    disliked: list[Item]
+
+
+class ExampleList(Answer):
+    """Tastes that differ as much as well-known items allow; none where there are too few items."""
+
+    examples: list[Example]
+
+
 class ItemList(Answer):
     """Items found."""
 
