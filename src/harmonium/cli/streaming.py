@@ -17,7 +17,7 @@ from harmonium.errors import SettingError
 from harmonium.training.memory import GB, available_bytes
 
 PANEL = "Ratings that memory does not hold"
-READING_BYTES = 30  # of a rating while it is read into memory and learnt from
+READING_BYTES = 45  # of a rating while it is read into memory, divided and learnt from
 SHARE_OF_MEMORY = 0.8  # that reading may take
 STREAMING = (
     option(

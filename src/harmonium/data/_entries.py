@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harmonium.conventions import UNRATED
+from harmonium.data.sorting import BLOCK
 from harmonium.errors import DataError, SettingError
 
 if TYPE_CHECKING:
@@ -26,8 +27,7 @@ def entries_to_keep(
     if duplicates not in DUPLICATE_RULES:
         raise SettingError(f"duplicates must be one of {', '.join(DUPLICATE_RULES)}, not {duplicates!r}")
     kept = slice(None) if order is None else order
-    user, item = user[kept], item[kept]
-    same_as_next = (user[1:] == user[:-1]) & (item[1:] == item[:-1])
+    same_as_next = np.concatenate([_repeats(user, item, order, start) for start in range(0, len(user), BLOCK)] or [[]])
     if not same_as_next.any():
         return kept
     if order is None:
@@ -38,6 +38,13 @@ def entries_to_keep(
     keep = np.ones(len(user), dtype=bool)
     (keep[1:] if duplicates == "first" else keep[:-1])[same_as_next] = False
     return order[keep]
+
+
+def _repeats(user: np.ndarray, item: np.ndarray, order: np.ndarray | None, start: int) -> np.ndarray:
+    """Whether each entry of a block, in order, is of the same pair as the next one."""
+    block = slice(start, start + BLOCK + 1) if order is None else order[start : start + BLOCK + 1]
+    user, item = user[block], item[block]
+    return (user[1:] == user[:-1]) & (item[1:] == item[:-1])
 
 
 def frozen(array: Any, dtype: Any) -> np.ndarray:

@@ -138,8 +138,12 @@ class Ratings:
                 'pass duplicates="last" or duplicates="first"',
                 *kept,
             )
-        indptr = row_pointer(user_index[kept], len(users))
-        return cls(indptr, users=users, items=items, scale=scale, **{k: a[kept] for k, a in columns.items()})
+        counted = user_index if duplicates == "error" else user_index[kept]
+        indptr, ordered = row_pointer(counted, len(users)), {k: a[kept] for k, a in columns.items()}
+        for column in ordered.values():
+            if not isinstance(kept, slice):
+                column.setflags(write=False)  # it is nobody else's: kept without another copy
+        return cls(indptr, users=users, items=items, scale=scale, **ordered)
 
     @classmethod
     def from_triples(

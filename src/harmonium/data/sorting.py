@@ -59,6 +59,11 @@ def _digit_order(keys: tuple[np.ndarray, ...]) -> np.ndarray | None:
 
 
 def _is_sorted(keys: tuple[np.ndarray, ...]) -> bool:
+    return all(_block_is_sorted(tuple(key[start : start + BLOCK + 1] for key in keys))
+               for start in range(0, len(keys[0]), BLOCK))  # fmt: skip
+
+
+def _block_is_sorted(keys: tuple[np.ndarray, ...]) -> bool:
     in_order = np.ones(max(0, len(keys[0]) - 1), dtype=bool)
     for key in reversed(keys):
         before, after = key[:-1], key[1:]
@@ -67,7 +72,7 @@ def _is_sorted(keys: tuple[np.ndarray, ...]) -> bool:
 
 
 def row_pointer(row: np.ndarray, n_rows: int) -> np.ndarray:
-    """Start of every row among entries sorted by row.
+    """Start of every row among entries sorted by row, given the rows in any order.
 
     Parameters
     ----------
@@ -79,5 +84,23 @@ def row_pointer(row: np.ndarray, n_rows: int) -> np.ndarray:
     int64 array, (n_rows + 1,)
     """
     indptr = np.zeros(n_rows + 1, dtype=np.int64)
-    np.cumsum(np.bincount(row, minlength=n_rows), out=indptr[1:])
+    np.cumsum(counts_of(row, n_rows), out=indptr[1:])
     return indptr
+
+
+def counts_of(index: np.ndarray, n: int) -> np.ndarray:
+    """How often each number below n occurs; as `np.bincount`, which widens all numbers to 64 bits at once.
+
+    Parameters
+    ----------
+    index : int array, (n_entries,)
+    n : int
+
+    Returns
+    -------
+    int64 array, (n,)
+    """
+    counts, block = np.zeros(n, dtype=np.int64), max(BLOCK, n)
+    for start in range(0, len(index), block):
+        counts += np.bincount(index[start : start + block], minlength=n)
+    return counts

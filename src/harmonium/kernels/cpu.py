@@ -24,6 +24,7 @@ from harmonium.kernels.cpu_dense import ascend as ascend
 from harmonium.kernels.cpu_dense import draw_binary as draw_binary
 from harmonium.kernels.cpu_dense import normals as normals
 from harmonium.kernels.cpu_few import pcd_batches as pcd_batches
+from harmonium.kernels.cpu_layout import lay_out as lay_out
 from harmonium.kernels.jit import frozen, over_rows
 from harmonium.kernels.records import Layout, Machine, Moments, Phase, Schedule, Step
 from harmonium.kernels.reference import case_starts

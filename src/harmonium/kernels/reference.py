@@ -84,6 +84,15 @@ def unit_fields(visible, h, W):
     return (W[:, visible] * h).sum(axis=-1).T
 
 
+def lay_out(indptr, visible, level, n_visible: int) -> Layout:
+    """Sort ratings by case and by visible unit: each unit's entries in the order of the cases."""
+    case = np.repeat(np.arange(len(indptr) - 1, dtype=np.int32), np.diff(indptr))
+    order = np.argsort(visible, kind="stable")
+    rank = (np.arange(len(visible)) - indptr[case])[order]
+    unit_indptr = np.concatenate(([0], np.cumsum(np.bincount(visible, minlength=n_visible))))
+    return Layout(indptr, visible, level, unit_indptr, case[order], level[order], rank.astype(np.int32))
+
+
 def schedule(layout: Layout, cases, batch_size: int) -> Schedule:
     """Sort an epoch's entries by batch and, within a batch, by visible unit.
 

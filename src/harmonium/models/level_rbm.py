@@ -27,6 +27,7 @@ from harmonium.units import bernoulli, levels
 Floats = npt.NDArray[np.floating]
 INITIAL_SPREAD = 0.01  # standard deviation of the initial weights (Hinton 2010, section 8)
 INITIAL_LEAN = 3.0  # tilt of all hidden units together, chosen on validation ratings
+BLOCK = 1 << 22  # entries counted at a time, so that temporaries stay small
 SMOOTHING = 0.5  # pseudo-count of each level behind the initial biases
 
 
@@ -107,10 +108,13 @@ def is_conditional(phi: Floats) -> bool:
 
 def level_counts(cases: Ratings) -> npt.NDArray[np.int64]:
     """How often each visible unit has each level, (n_visible, n_levels); of parts of the cases they add up."""
-    rated = cases.level != UNRATED
-    cell = cases.item[rated].astype(np.int64) * cases.scale.n_levels + cases.level[rated]
-    shape = (cases.n_items, cases.scale.n_levels)
-    return np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
+    n_levels = cases.scale.n_levels
+    counts = np.zeros(cases.n_items * n_levels, np.int64)
+    for start in range(0, len(cases.level), BLOCK):
+        item, level = cases.item[start : start + BLOCK], cases.level[start : start + BLOCK]
+        rated = level != UNRATED
+        counts += np.bincount(item[rated].astype(np.int64) * n_levels + level[rated], minlength=len(counts))
+    return counts.reshape(-1, n_levels)
 
 
 def initial(cases: Ratings, n_hidden: int, phi: Floats, rng: Seed = None) -> LevelRBM:

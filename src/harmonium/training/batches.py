@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from harmonium.data import Ratings
 from harmonium.data.shards import Shards
-from harmonium.data.sorting import row_pointer, stable_order
 from harmonium.kernels import backend
 from harmonium.kernels.records import Layout
 
@@ -72,12 +71,7 @@ def layout(cases: Ratings) -> Layout:
     cases : Ratings
         One case a row.
     """
-    order = stable_order(cases.item)
-    order = np.arange(len(cases.item)) if order is None else order
-    case = cases.user_of()[order]
-    rank = (order - cases.indptr[case]).astype(np.int32)
-    where = row_pointer(cases.item[order], cases.n_items)
-    return Layout(cases.indptr, cases.item, cases.level, where, case, cases.level[order], rank)
+    return backend().lay_out(cases.indptr, cases.item, cases.level, cases.n_items)
 
 
 def epoch_batches(where: Layout, batch_size: int, rng: np.random.Generator) -> Iterator[Batch]:
