@@ -75,7 +75,10 @@ def retrain(
     kept = record(estimator, known, found, hold_out, seconds, source=dataset.name, terms=dataset.licence)
     kept["store"] = digest
     titles = old.titles if dataset.titles is None else dataset.titles.aligned_to(ratings.items)
-    Recommender(estimator, ratings.items, ratings.scale, titles, old.like, kept).save(place)
+    recommender = Recommender(estimator, ratings.items, ratings.scale, titles, old.like, kept)
+    if old.choices is not None:
+        recommender = recommender.with_choices(known, type(old.choices)().set_params(**old.choices.get_params()))
+    recommender.save(place)
     _report(as_json, place, ratings, len(stored), time.monotonic() - began)
 
 

@@ -41,10 +41,14 @@ def recommend_many(recommender: Recommender, wanted: Sequence[Wanted]) -> list[l
     people = [rating_model.person(model, one.history.item, one.history.level, compiled=True) for one in wanted]
     n_ratings = model.n_item_ratings
     answers = []
-    for one, who, liking in zip(wanted, people, recommender._liking.probabilities(people)):
-        score = ranking.shrunk(liking, recommender._trust, recommender._usual)
+    scores = ranking.shrunk(recommender._liking.probabilities(people), recommender._trust, recommender._usual)
+    chosen_next = None
+    if recommender._chooser is not None:
+        scores, chosen_next = recommender._chooser.joint([one.history for one in wanted], scores)
+    for row, (one, who) in enumerate(zip(wanted, people)):
+        score, likely = scores[row], None if chosen_next is None else chosen_next[row]
         seen = one.history.item if one.exclude_seen else NOTHING
         chosen = ranking.best_but(score, n_ratings, one.candidates, seen, one.n)
-        places = zip(predictor.fields(who, chosen), score[chosen].tolist())
-        answers.append([{"rank": rank, "score": s, **fields} for rank, (fields, s) in enumerate(places, start=1)])
+        likely = likely if likely is None else likely[chosen]
+        answers.append(ranking.placed(predictor.fields(who, chosen), score[chosen], likely))
     return answers
