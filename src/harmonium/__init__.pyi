@@ -29,7 +29,6 @@ from .estimators.rating_rbm import RatingRBM
 from .estimators.rbm import RBM
 from .evaluation.ratings import evaluate
 from .recommending.choice_recommender import ChoiceRecommender
-from .recommending.joint import JointRecommender
 from .recommending.recommender import Recommender
 
 __all__ = [
@@ -43,7 +42,6 @@ __all__ = [
     "DeepBoltzmannMachine",
     "HarmoniumError",
     "Interactions",
-    "JointRecommender",
     "MultinomialRBM",
     "RatingRBM",
     "Ratings",

@@ -35,6 +35,10 @@ def recommend(
     genre: Annotated[list[str] | None, _filter("Only of these genres. Repeatable.")] = None,
     year_from: Annotated[int | None, _filter("Not older.")] = None,
     year_to: Annotated[int | None, _filter("Not newer.")] = None,
+    rank_by: Annotated[
+        str | None,
+        typer.Option(help="joint, likely to be chosen next and liked, the rule where the model can; or liking."),
+    ] = None,
     allow: Annotated[list[str] | None, _filter("Only these items. Repeatable.", metavar="ITEM")] = None,
     deny: Annotated[list[str] | None, _filter("None of these items. Repeatable.", metavar="ITEM")] = None,
     as_json: Json = False,
@@ -52,6 +56,8 @@ def recommend(
     }
     without = items_of(recommender, deny)
     if isinstance(recommender, ChoiceRecommender):
+        if rank_by is not None:
+            raise typer.BadParameter("a model of choices ranks by them alone", param_hint="--rank-by")
         if dislike:
             more = "a model of choices knows no dislikes; --deny leaves items out"
             raise typer.BadParameter(more, param_hint="--dislike")
@@ -61,7 +67,7 @@ def recommend(
         _show_choices(recommender, chosen, places, explain, as_json)
         return
     who = history_of(recommender, like, dislike, seen, history, user)
-    found = recommender.recommend(who, n, deny=without, **filters)
+    found = recommender.recommend(who, n, deny=without, rank_by=rank_by, **filters)
     why = [recommender.explain(who, item.item_id, N_REASONS) if explain else None for item in found]
     if as_json:
         print_json(

@@ -48,6 +48,10 @@ def train(
             f"there is a column of them, else {choosing.USUAL}."
         ),
     ] = choosing.AUTO,
+    choices_too: Annotated[
+        bool,
+        typer.Option("--choices/--no-choices", help="Also learn what people choose, so that lists are ranked by both."),
+    ] = True,
     checkpoint: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write one here from time to time, for --resume.")
     ] = None,
@@ -93,7 +97,11 @@ def train(
     seconds = time.monotonic() - began
     found = measured(estimator, known, asked)
     kept = record(estimator, known, found, hold_out, seconds, source=dataset.name, terms=dataset.licence)
-    Recommender(estimator, ratings.items, ratings.scale, named, record=kept).save(output)
+    recommender = Recommender(estimator, ratings.items, ratings.scale, named, record=kept)
+    recommender.save(output)  # before anything else can be interrupted
+    if choices_too:
+        narrate("learning what people choose, for ranking")
+        recommender.with_choices(known).save(output)
     seconds = time.monotonic() - began
     if interrupted:  # said even when quiet: the model is not what was asked for
         narrator(quiet=False)(f"interrupted: the best model so far was saved in {output}")
