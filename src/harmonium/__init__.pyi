@@ -31,7 +31,6 @@ from .estimators.rbm import RBM
 from .estimators.semi_restricted_rbm import SemiRestrictedRBM
 from .evaluation.ratings import evaluate
 from .recommending.choice_recommender import ChoiceRecommender
-from .recommending.joint import JointRecommender
 from .recommending.recommender import Recommender
 
 __all__ = [
@@ -46,7 +45,6 @@ __all__ = [
     "DeepBoltzmannMachine",
     "HarmoniumError",
     "Interactions",
-    "JointRecommender",
     "MultinomialRBM",
     "RatingRBM",
     "Ratings",

@@ -107,6 +107,21 @@ def test_linear_hidden_units_are_the_principal_directions_of_the_normalised_inte
     assert more.fit(x).scores(x) - plain.fit(x).scores(x) == pytest.approx(added, abs=2e-3)
 
 
+@pytest.mark.parametrize("shape", ["dense", "dual", "neighbours"])
+def test_the_largest_couplings_alone_may_be_kept(rng, shape):
+    x = made(rng)
+    settings = {"ridge": 3.0, "dropout": 0.4, "shape": shape, "n_neighbours": N_ITEMS}
+    B = GaussianBoltzmann(**settings | {"shape": "dense"}).fit(x).couplings_.B
+    kept = GaussianBoltzmann(n_kept=4, **settings).fit(x)
+    least = -np.sort(-np.abs(B), axis=1)[:, 3:4]
+    expected = x.to_csr() @ np.where(np.abs(B) >= least, B, 0)
+    assert np.allclose(kept.scores(x), expected, atol=1e-5)
+    everything = GaussianBoltzmann(n_kept=N_ITEMS, **settings).fit(x)
+    assert np.allclose(everything.scores(x), x.to_csr() @ B, atol=1e-5)
+    with pytest.raises(SettingError, match="n_kept"):
+        GaussianBoltzmann(n_kept=4, n_pairs=2).fit(x)
+
+
 def test_few_neighbours_lose_little_and_more_lose_less(rng):
     x = made(rng, n_users=400, n_items=60)
     full = GaussianBoltzmann(ridge=5.0, shape="dense").fit(x).scores(x)

@@ -38,6 +38,8 @@ def test_sums_gram_and_quadratic_forms_are_those_of_numpy(rng):
     assert choices.sum_rows(x, M) == pytest.approx(choices_reference.sum_rows(x, M), abs=1e-4)
     of = some_rows(23, 11, rng)
     assert choices.product(x, of, 11) == pytest.approx(choices_reference.product(x, of, 11), abs=1e-4)
+    one = x[0][:2], x[1][: x[0][1]], np.full(x[0][1], 0.5, np.float32)
+    assert np.array_equal(choices._one_product(one, of, np.empty((1, 11), np.float32)), choices.product(one, of, 11))
     x_t = transposed(x, 23)
     mine, theirs = (module.gram(x, x_t, np.empty((23, 23), np.float32)) for module in (choices, choices_reference))
     assert mine == pytest.approx(theirs, abs=1e-4)

@@ -11,11 +11,11 @@ from harmonium.recommending.liking import LikingTables
 from harmonium.recommending.many import Wanted, recommend_many
 
 
-@pytest.fixture(scope="module")
-def films() -> Recommender:
+@pytest.fixture(scope="module", params=[True, False], ids=["with choices", "liking alone"])
+def films(request: pytest.FixtureRequest) -> Recommender:
     """A recommender of the bundled films: more items than a block holds."""
     bundled = load("movielens-small")
-    return Recommender.fit(bundled.ratings, bundled.titles, n_hidden=8, n_epochs=2)
+    return Recommender.fit(bundled.ratings, bundled.titles, n_hidden=8, n_epochs=2, choices=request.param)
 
 
 def histories(recommender: Recommender, n: int, seed: int = 0):

@@ -9,7 +9,7 @@ from typer.core import TyperCommand, TyperGroup
 SUMMARIES = {
     "demo": "Learn from the bundled ratings, measure, recommend and explain, in under a minute.",
     "data": "Look at ratings before learning from them.",
-    "train": "Learn from ratings and write a model file.",
+    "train": "Learn from ratings, or from what people chose, and write a model file.",
     "evaluate": "Measure predictions of held-out ratings, against simple baselines.",
     "compare": "Compare models of choices on one protocol: accuracy with standard errors, time and memory.",
     "tune": "Choose settings of a model of choices on validation users; test users are never looked at.",

@@ -118,7 +118,8 @@ def learned(settings: dict[str, Any], quiet: bool) -> tuple[Recommender, Evaluat
     found, seconds = evaluate(estimator, known, asked), time.monotonic() - began
     kept = record(estimator, known, found, HELD_OUT, seconds, source=dataset.name, terms=dataset.licence)
     titles = None if dataset.titles is None else dataset.titles.aligned_to(known.items)
-    return Recommender(estimator, known.items, known.scale, titles, record=kept), found
+    recommender = Recommender(estimator, known.items, known.scale, titles, record=kept)
+    return recommender.with_choices(known), found
 
 
 def _disliked(name: str) -> list[str]:

@@ -42,6 +42,10 @@ def recommend(
     genre: Genres = None,
     year_from: YearFrom = None,
     year_to: YearTo = None,
+    rank_by: Annotated[
+        str | None,
+        typer.Option(help="joint, likely to be chosen next and liked, the rule where the model can; or liking."),
+    ] = None,
     allow: Allow = None,
     deny: Deny = None,
     as_json: Json = False,
@@ -59,6 +63,8 @@ def recommend(
     }
     without = items_of(recommender, deny)
     if isinstance(recommender, ChoiceRecommender):
+        if rank_by is not None:
+            raise typer.BadParameter("a model of choices ranks by them alone", param_hint="--rank-by")
         if dislike:
             more = "a model of choices knows no dislikes; --deny leaves items out"
             raise typer.BadParameter(more, param_hint="--dislike")
@@ -68,7 +74,7 @@ def recommend(
         _show_choices(recommender, chosen, places, explain, as_json)
         return
     who = history_of(recommender, like, dislike, seen, history, user)
-    found = recommender.recommend(who, n, deny=without, **filters)
+    found = recommender.recommend(who, n, deny=without, rank_by=rank_by, **filters)
     why = [recommender.explain(who, item.item_id, N_REASONS) if explain else None for item in found]
     if as_json:
         print_json(

@@ -131,7 +131,7 @@ def _from_new_alone(asked: Retraining, narrate: Narrate) -> Recommender | None:
         return None
     narrate(f"log-loss of held-out ratings {before:.4f} before, {after:.4f} after")
     kept = {**(old.record or {}), "store": asked.digest, "retrained": "on the store's ratings alone"}
-    return Recommender(estimator, old.items, old.scale, old.titles, old.like, kept)
+    return Recommender(estimator, old.items, old.scale, old.titles, old.like, kept, old.choices)
 
 
 def _went_on(asked: Retraining, estimator: RatingRBM, ratings: Ratings, source: str) -> dict[str, Any]:
@@ -148,7 +148,10 @@ def _recommender(
     old: Recommender, estimator: RatingRBM, ratings: Ratings, dataset: Dataset, kept: dict[str, Any]
 ) -> Recommender:
     titles = old.titles if dataset.titles is None else dataset.titles.aligned_to(ratings.items)
-    return Recommender(estimator, ratings.items, ratings.scale, titles, old.like, kept)
+    recommender = Recommender(estimator, ratings.items, ratings.scale, titles, old.like, kept)
+    if old.choices is None:
+        return recommender
+    return recommender.with_choices(ratings, type(old.choices)().set_params(**old.choices.get_params()))
 
 
 def digest_of(stored: list[Row]) -> str:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from harmonium.recommending import Explanation, Prediction, Recommendation, SimilarItem, UnitDescription
     from harmonium.recommending.choice_recommender import ChoiceReason, SimilarChoice, Suggestion
 
-LEAST_REASON = 0.005  # a smaller change of a probability would read as +0 %
+LEAST_REASON = 0.005  # a smaller change would read as +0 %
+SMALLEST = 1e-12  # score that parts are a share of
 
 
 def print_recommendations(found: Sequence["Recommendation"], why: Sequence["Explanation | None"]) -> None:
@@ -24,9 +25,13 @@ def print_recommendations(found: Sequence["Recommendation"], why: Sequence["Expl
         Of each of them.
     """
     explained = any(why)
-    header = ["#", "Title", "Liking", "Expected", "Ratings", *(["Why"] if explained else [])]
+    joint = any(item.probability_of_choice is not None for item in found)
+    header = ["#", "Title", *(["Choosing"] if joint else []), "Liking", "Expected", "Ratings"]
+    header += ["Why"] if explained else []
     rows = (
-        [str(item.rank), item.title, percent(item.probability_of_liking), f"{item.rating:.1f}", f"{item.n_ratings:,}"]
+        [str(item.rank), item.title]
+        + ([percent(item.probability_of_choice)] if item.probability_of_choice is not None else [])
+        + [percent(item.probability_of_liking), f"{item.rating:.1f}", f"{item.n_ratings:,}"]
         + ([reasons_of(reason)] if reason else [])
         for item, reason in zip(found, why)
     )
@@ -64,17 +69,18 @@ def print_similar_choices(found: Sequence["SimilarChoice"]) -> None:
 
 
 def reasons_of(why: "Explanation") -> str:
-    """The ratings that move the probability of liking, each with its part of it.
+    """The ratings that move the probability of liking, or the score where choices rank too, each with its part of it.
 
     Parameters
     ----------
     why : Explanation
     """
-    parts = [
-        f"{reason.title} {100 * reason.contribution:+.0f} %"
+    whole = 1.0 if why.probability_of_choice is None else max(why.score, SMALLEST)
+    moved = [
+        (reason.title, reason.contribution if why.probability_of_choice is None else reason.score_contribution / whole)
         for reason in why.reasons
-        if abs(reason.contribution) >= LEAST_REASON
     ]
+    parts = [f"{title} {100 * part:+.0f} %" for title, part in moved if abs(part) >= LEAST_REASON]
     return "; ".join(parts) or "no single rating"
 
 

@@ -15,7 +15,7 @@ from harmonium.cli.reading import LEAVE_OUT, PATH, READING, titles_for
 from harmonium.cli.recording import held_out, measured, record
 from harmonium.cli.settings import HELP, machine, setting_options
 from harmonium.cli.streaming import STREAMING, opened
-from harmonium.data import MissingColumnError
+from harmonium.data import MissingColumnError, Ratings
 from harmonium.data.stored import StoredRatings
 from harmonium.errors import DataError, SettingError
 from harmonium.recommending.recommender import Recommender
@@ -54,6 +54,10 @@ def train(
             f"there is a column of them, else {choosing.USUAL}."
         ),
     ] = choosing.AUTO,
+    choices_too: Annotated[
+        bool,
+        typer.Option("--choices/--no-choices", help="Also learn what people choose, so that lists are ranked by both."),
+    ] = True,
     checkpoint: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write one here from time to time, for --resume.")
     ] = None,
@@ -82,7 +86,7 @@ def train(
     narrate = narrator(quiet)
     settings = {name: options.pop(name) for name in HELP}
     named = frozenset(name for name in (*HELP, *OF_CHOICES, *STREAMED, *CLUSTERED) if was_given(ctx, name))
-    ask = Ask(source, output, titles, model, checkpoint, resume, log, hold_out, named, as_json, quiet)
+    ask = Ask(source, output, titles, model, checkpoint, resume, log, hold_out, choices_too, named, as_json, quiet)
     if model not in (choosing.AUTO, RATINGS) or (model == choosing.AUTO and _without_ratings(options)):
         _train_choices(ask, settings, options)
         return
@@ -106,6 +110,7 @@ class Ask(NamedTuple):
     resume: bool
     log: Path | None
     hold_out: float
+    choices_too: bool  # whether a machine of choices is learned beside one of ratings
     named: frozenset[str]  # options that were given
     as_json: bool
     quiet: bool
@@ -128,7 +133,13 @@ def _train_ratings(ask: Ask, settings: dict[str, Any], options: dict[str, Any]) 
         seconds = time.monotonic() - began
         found = measured(estimator, known, asked)
         kept = record(estimator, known, found, ask.hold_out, seconds, source=training.name, terms=training.terms)
-        Recommender(estimator, ratings.items, ratings.scale, titles, record=kept).save(ask.output)
+        recommender = Recommender(estimator, ratings.items, ratings.scale, titles, record=kept)
+        recommender.save(ask.output)  # before anything else can be interrupted
+        if ask.choices_too and isinstance(known, Ratings):
+            narrate("learning what people choose, for ranking")
+            recommender.with_choices(known).save(ask.output)
+        elif ask.choices_too:
+            narrate("ratings are streamed, so that what people choose is not learned for ranking")
     seconds = time.monotonic() - began
     if interrupted:  # said even when quiet: the model is not what was asked for
         narrator(quiet=False)(f"interrupted: the best model so far was saved in {ask.output}")

@@ -294,7 +294,10 @@ class ChoiceModel(Estimator):
             score.append(self._relative(self.scores(part))[asked])
             chosen.append(happened[asked])
             n += asked.sum()
-        self.calibration_ = fit_calibration(np.concatenate(score), np.concatenate(chosen))
+        popularity = self._fitted("popularity_")
+        held_by_each = held_out.n_entries / max(1, int((np.diff(held_out.indptr) > 0).sum()))
+        per_choice = held_by_each / max(1, int(popularity.sum()))
+        self.calibration_ = fit_calibration(np.concatenate(score), np.concatenate(chosen), per_choice)
         return self
 
     def probabilities(self, history: Interactions) -> Floats:
@@ -311,15 +314,15 @@ class ChoiceModel(Estimator):
 
         Notes
         -----
-        See `ScoreCalibration`. Scores are ranked the same.
+        See `ScoreCalibration`. Scores are ranked the same. Of someone without known choices, an item's share of all
+        choices counts, times as many as were held out.
         """
         if self.calibration_ is None:
             raise SettingError("probabilities need a calibrated model; call calibrate(history, held_out) first")
         known = self._known(history)
         found = self.calibration_(self._relative(self.scores(known)))
-        share = self._fitted("popularity_") / max(1, int(self._fitted("popularity_").max()))
         empty = np.diff(known.indptr) == 0
-        found[empty] = (share * self.calibration_.probability[-1]).astype(np.float32)
+        found[empty] = self.calibration_.by_popularity(self._fitted("popularity_"))
         return found
 
     def _relative(self, scores: Floats) -> Floats:

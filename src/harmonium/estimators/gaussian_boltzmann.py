@@ -50,6 +50,8 @@ class GaussianBoltzmann(ChoiceModel):
         "neighbours" keeps few couplings an item and needs no such matrix, at a small loss.
     n_neighbours : int
         Couplings an item that "neighbours" keeps.
+    n_kept : int
+        So many couplings an item, the largest, are kept once all are learned, for a small file; 0 keeps all.
     n_pairs : int
         So many pairs of items, those that most people chose both of, predict as variables of their own: third-order
         terms. Needs the dense shape.
@@ -91,6 +93,7 @@ class GaussianBoltzmann(ChoiceModel):
         output_degree: float = 0.0,
         shape: str = "auto",
         n_neighbours: int = 200,
+        n_kept: int = 0,
         n_pairs: int = 0,
         pair_ridge: float = 0.0,
         n_factors: int = 0,
@@ -100,7 +103,8 @@ class GaussianBoltzmann(ChoiceModel):
     ):
         self.ridge, self.dropout, self.variance_power = ridge, dropout, variance_power
         self.user_degree, self.item_degree, self.output_degree = user_degree, item_degree, output_degree
-        self.shape, self.n_neighbours, self.n_pairs, self.pair_ridge = shape, n_neighbours, n_pairs, pair_ridge
+        self.shape, self.n_neighbours, self.n_kept = shape, n_neighbours, n_kept
+        self.n_pairs, self.pair_ridge = n_pairs, pair_ridge
         self.n_factors, self.factor_share, self.random_state = n_factors, factor_share, random_state
         self.max_memory_gb = max_memory_gb
         self.factors_: Factors | None = None
@@ -162,7 +166,9 @@ class GaussianBoltzmann(ChoiceModel):
             )
         else:
             self.couplings_ = couplings.dense(ready, self._engine.gram)
-        self.learned_ = interactions if shape == "dual" else None
+        if self.n_kept:
+            self.couplings_ = couplings.strongest(self.couplings_, interactions.n_items, self.n_kept)
+        self.learned_ = interactions if isinstance(self.couplings_, Dual) else None
         self.factors_ = None
         if self.n_factors:
             how = self.n_factors, float(self.factor_share), ready.out, int(self.random_state)
@@ -175,6 +181,7 @@ class GaussianBoltzmann(ChoiceModel):
             check_number(name, getattr(self, name), -10.0, 10.0)
         check_choice("shape", self.shape, SHAPES)
         check_count("n_neighbours", self.n_neighbours, 1, 100_000)
+        check_count("n_kept", self.n_kept, 0, 1_000_000)
         check_count("n_pairs", self.n_pairs, 0, 1_000_000)
         check_number("pair_ridge", self.pair_ridge, 0.0, MOST)
         check_count("n_factors", self.n_factors, 0, 100_000)
@@ -184,6 +191,8 @@ class GaussianBoltzmann(ChoiceModel):
             check_number("max_memory_gb", self.max_memory_gb, 0.0, MOST)
         if self.n_pairs and self.shape not in ("auto", "dense"):
             raise SettingError(f"n_pairs: {self.n_pairs} pairs need shape='dense' or 'auto', not {self.shape!r}")
+        if self.n_pairs and self.n_kept:
+            raise SettingError(f"n_kept: {self.n_kept} couplings cannot be kept of a machine with n_pairs")
 
     def _shape(self, interactions: Interactions) -> str:
         if self.shape != "auto":

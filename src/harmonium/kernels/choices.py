@@ -1,16 +1,16 @@
 """Kernels for choices: sparse sums, Gram matrices, ranked lists, fantasies; compiled, rows shared out between threads.
 
 `choices_reference` is NumPy and is the definition. Sparse matrices are (indptr, item, weight): int64, int32, float32.
+Numba loads with the first that needs it: a short answer does not.
 """
 
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from harmonium.data.sorting import row_pointer, stable_order
-from harmonium.kernels import choice_rows as rows
-from harmonium.kernels.jit import over_rows
 
 Floats = npt.NDArray[np.float32]
 Sparse = tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], Floats]
@@ -94,7 +94,7 @@ def sum_rows(x: Sparse, M: Floats) -> Floats:
     float32 array, (n_rows, n_columns)
     """
     out = np.empty((len(x[0]) - 1, M.shape[1]), np.float32)
-    over_rows(rows.sum_rows, _cost(x[0]), *x, M, out)
+    _over_rows("sum_rows", _cost(x[0]), *x, M, out)
     return out
 
 
@@ -112,7 +112,9 @@ def product(x: Sparse, of: Sparse, n_columns: int) -> Floats:
     float32 array, (n_rows, n_columns)
     """
     out = np.empty((len(x[0]) - 1, n_columns), np.float32)
-    over_rows(rows.product_rows, _cost(x[0]), *x, *of, out)
+    if len(out) == 1 and "numba" not in sys.modules:
+        return _one_product(x, of, out)
+    _over_rows("product_rows", _cost(x[0]), *x, *of, out)
     return out
 
 
@@ -132,7 +134,7 @@ def gram(x: Sparse, transposed: Sparse, out: Floats) -> Floats:
     """
     length = np.diff(x[0])
     work = np.concatenate(([0], np.cumsum(length[transposed[1]])))[transposed[0]] + np.arange(len(transposed[0]))
-    over_rows(rows.gram_rows, work, *x, *transposed, out)
+    _over_rows("gram_rows", work, *x, *transposed, out)
     mirror(out)
     return out
 
@@ -171,7 +173,7 @@ def quadratic(x: Sparse, A: Floats) -> npt.NDArray[np.float64]:
     sum over rows of the square of their number of entries, halved.
     """
     out = np.empty(len(x[0]) - 1)
-    over_rows(rows.quadratic_rows, np.concatenate(([0], np.cumsum(np.diff(x[0]) ** 2 + 1))), *x, A, out)
+    _over_rows("quadratic_rows", np.concatenate(([0], np.cumsum(np.diff(x[0]) ** 2 + 1))), *x, A, out)
     return out
 
 
@@ -198,7 +200,7 @@ def top(
         -inf there.
     """
     best, of_best = np.empty((len(score), n), np.int32), np.empty((len(score), n), np.float32)
-    over_rows(rows.top_rows, np.arange(len(score) + 1), score, *leave_out[:2], popular, allowed, best, of_best)
+    _over_rows("top_rows", np.arange(len(score) + 1), score, *leave_out[:2], popular, allowed, best, of_best)
     return best, of_best
 
 
@@ -236,14 +238,14 @@ def chains(
     """
     shape = len(x[0]) - 1, len(c)
     p, q, fantasy = np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(len(x[1]), np.int32)
-    over_rows(rows.chain_rows, _cost(x[0]), *x, first, key, W, b, c, *table, n_gibbs, n_moves, p, q, fantasy)
+    _over_rows("chain_rows", _cost(x[0]), *x, first, key, W, b, c, *table, n_gibbs, n_moves, p, q, fantasy)
     return p, q, fantasy
 
 
 def sparse_step(touched, ptr, slot, sign, P, Q, W, b, square, rate: float, bias_rate: float, decay: float) -> None:
     """One Adagrad step of the rows of touched items, in place; see `choices_reference.sparse_step`."""
     rates = (np.float32(value) for value in (rate, bias_rate, decay))
-    over_rows(rows.sparse_step, ptr, touched, ptr, slot, sign, P, Q, W, b, square, *rates)
+    _over_rows("sparse_step", ptr, touched, ptr, slot, sign, P, Q, W, b, square, *rates)
 
 
 def adam(x: Floats, gradient: Floats, moments: tuple[Floats, Floats], rate: float, t: int) -> None:
@@ -261,7 +263,7 @@ def adam(x: Floats, gradient: Floats, moments: tuple[Floats, Floats], rate: floa
     flat = [array.reshape(-1, array.shape[-1] if array.ndim > 1 else 1) for array in (x, gradient, *moments)]
     corrections = 1 / (1 - BETA_1**t), 1 / (1 - BETA_2**t)
     numbers = (np.float32(value) for value in (rate, BETA_1, BETA_2, *corrections))
-    over_rows(rows.adam_rows, np.arange(len(flat[0]) + 1), *flat, *numbers)
+    _over_rows("adam_rows", np.arange(len(flat[0]) + 1), *flat, *numbers)
 
 
 BETA_1, BETA_2 = 0.9, 0.999
@@ -281,7 +283,7 @@ def residual(Z: Floats, x: Sparse) -> npt.NDArray[np.float64]:
         -sum x log softmax(field), in nats.
     """
     loss = np.empty(len(Z))
-    over_rows(rows.residual_rows, np.arange(len(Z) + 1), Z, *x, loss)
+    _over_rows("residual_rows", np.arange(len(Z) + 1), Z, *x, loss)
     return loss
 
 
@@ -300,10 +302,28 @@ def list_spread(lists: npt.NDArray[np.int32], of_item: Sparse, n_users: int) -> 
     float64 array, (n_lists,)
     """
     out = np.empty(len(lists))
-    over_rows(rows.list_spread, np.arange(len(lists) + 1), lists, *of_item[:2], n_users, out)
+    _over_rows("list_spread", np.arange(len(lists) + 1), lists, *of_item[:2], n_users, out)
     return out
 
 
 def _cost(indptr: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Cumulative cost of rows, an empty one not free."""
     return indptr - indptr[0] + np.arange(len(indptr))
+
+
+def _over_rows(kernel: str, cost: npt.NDArray[np.int64], *arguments: Any) -> None:
+    """Run a kernel of `choice_rows`, rows shared out between threads."""
+    from harmonium.kernels import choice_rows
+    from harmonium.kernels.jit import over_rows
+
+    over_rows(getattr(choice_rows, kernel), cost, *arguments)
+
+
+def _one_product(x: Sparse, of: Sparse, out: Floats) -> Floats:
+    """`product` of one row in NumPy, in the kernel's order: for it alone Numba need not load."""
+    indptr, item, value = of
+    out[:] = 0
+    for k, weight in zip(x[1].tolist(), x[2]):
+        given = slice(indptr[k], indptr[k + 1])
+        out[0, item[given]] += weight * value[given]
+    return out

@@ -17,9 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harmonium.kernels import choices as kernels
-from harmonium.kernels import neighbour_rows
 from harmonium.kernels.choices import Sparse
-from harmonium.kernels.jit import over_rows
 from harmonium.kernels.linear import BLOCK, invert
 
 Floats = npt.NDArray[np.float32]
@@ -389,6 +387,9 @@ def neighbours(s: Scaled, n_neighbours: int) -> Neighbours:
     The items of largest |x_i . x_j| / sqrt(1 + |x_j|^2). Exact where n_neighbours is all items. The cost an item is
     the entries of its neighbours and n_neighbours^3 / 3; the memory n_neighbours couplings an item.
     """
+    from harmonium.kernels import neighbour_rows
+    from harmonium.kernels.jit import over_rows
+
     n = len(s.ridge)
     k = min(n_neighbours, max(1, n - 1))
     square = np.bincount(s.x[1], s.x[2].astype(np.float64) ** 2, n).astype(np.float32)
@@ -400,6 +401,35 @@ def neighbours(s: Scaled, n_neighbours: int) -> Neighbours:
     values = value[at, kept] / np.sqrt(s.ridge)[given] * (np.sqrt(s.ridge) * s.out)[at]
     indptr = np.concatenate(([0], np.cumsum(np.bincount(at, minlength=n))))
     return Neighbours(*kernels.transposed((indptr, given, values.astype(np.float32)), n))
+
+
+def strongest(machine: Couplings, n_items: int, n_kept: int) -> Neighbours:
+    """The largest couplings of each item to others, by size; what is left is a sum over them.
+
+    Parameters
+    ----------
+    machine : Dense, Neighbours or Dual
+    n_items : int
+    n_kept : int
+        Couplings an item, at most.
+
+    Notes
+    -----
+    Rows of B are scores of histories of one item, so that no shape need be told apart.
+    """
+    k, size = min(n_kept, n_items), max(1, DENSE_CHUNK // n_items)
+    parts: list[tuple[npt.NDArray, ...]] = []
+    for start in range(0, n_items, size):
+        own = np.arange(start, min(start + size, n_items), dtype=np.int32)
+        x = np.arange(len(own) + 1), own, np.ones(len(own), np.float32)
+        B = machine.scores(x, np.full(len(own), -1)) if isinstance(machine, Dual) else machine.scores(x)
+        B[np.arange(len(own)), own] = 0
+        column = np.sort(np.argpartition(-np.abs(B), k - 1, axis=1)[:, :k], axis=1)
+        value = np.take_along_axis(B, column, axis=1)
+        kept = value != 0
+        parts.append((kept.sum(axis=1), column[kept].astype(np.int32), value[kept]))
+    count, item, found = (np.concatenate(columns) for columns in zip(*parts))
+    return Neighbours(np.concatenate(([0], np.cumsum(count))), item, found)
 
 
 def needed_bytes(shape: str, n_users: int, n_items: int, n_neighbours: int, n_pairs: int) -> int:

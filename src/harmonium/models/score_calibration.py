@@ -26,10 +26,13 @@ class ScoreCalibration:
     ----------
     score, probability : float64 arrays, (n_knots,)
         Both rising; beyond the ends the curve is flat.
+    per_choice : float
+        Probability of an item for someone of whom nothing is known, over the number of people who chose it.
     """
 
     score: Floats
     probability: Floats
+    per_choice: float
 
     def __call__(self, scores: Floats) -> npt.NDArray[np.float32]:
         """Probability of each score; that of -inf is 0.
@@ -41,9 +44,19 @@ class ScoreCalibration:
         p = np.interp(scores, self.score, self.probability).astype(np.float32)
         return np.where(np.isneginf(scores), np.float32(0), p)
 
+    def by_popularity(self, n_users: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
+        """Probability of items by the number of people who chose them, where no score can be had.
+
+        Parameters
+        ----------
+        n_users : int array, any shape
+        """
+        return np.minimum(1.0, self.per_choice * n_users).astype(np.float32)
+
     def to_arrays(self) -> dict[str, npt.NDArray]:
-        """Plain arrays to store: score and probability."""
-        return {"score": self.score, "probability": self.probability}
+        """Plain arrays to store: score, probability and per_choice."""
+        per_choice = np.array([self.per_choice])
+        return {"score": self.score, "probability": self.probability, "per_choice": per_choice}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray]) -> "ScoreCalibration":
@@ -53,16 +66,19 @@ class ScoreCalibration:
         ----------
         arrays : mapping of arrays
         """
-        return cls(np.asarray(arrays["score"], np.float64), np.asarray(arrays["probability"], np.float64))
+        score, probability = (np.asarray(arrays[name], np.float64) for name in ("score", "probability"))
+        return cls(score, probability, float(arrays["per_choice"][0]))
 
 
-def fit_calibration(score: Floats, chosen: npt.NDArray[np.bool_]) -> ScoreCalibration:
+def fit_calibration(score: Floats, chosen: npt.NDArray[np.bool_], per_choice: float) -> ScoreCalibration:
     """Learn the curve from scores and what happened.
 
     Parameters
     ----------
     score : floats, (n,)
     chosen : bool array, (n,)
+    per_choice : float
+        As for `ScoreCalibration`.
 
     Returns
     -------
@@ -94,4 +110,4 @@ def fit_calibration(score: Floats, chosen: npt.NDArray[np.bool_]) -> ScoreCalibr
             last = pooled.pop()
             pooled[-1] = [a + b for a, b in zip(pooled[-1], last)]
     count, total, chose = np.array(pooled).T
-    return ScoreCalibration(total / count, np.clip((chose + SMOOTHING) / (count + 1), 0, 1))
+    return ScoreCalibration(total / count, np.clip((chose + SMOOTHING) / (count + 1), 0, 1), per_choice)

@@ -18,12 +18,11 @@ from harmonium.estimators.choice import ChoiceModel, Validation, Watch
 from harmonium.estimators.gaussian_boltzmann import GaussianBoltzmann
 from harmonium.estimators.multinomial_rbm import MultinomialRBM, SemiRestricted
 from harmonium.models.multinomial_rbm import MultinomialMachine
-from harmonium.recommending import ranking
+from harmonium.recommending import explaining, ranking
 from harmonium.recommending.catalogue import Catalogue, Years
-from harmonium.recommending.results import Ends, UnitDescription
+from harmonium.recommending.results import UnitDescription
 from harmonium.recommending.validated import fit_calibrated, split_users
 from harmonium.training.settings import check_choice, check_count, check_share
-from harmonium.units import bernoulli
 
 KIND = "choice recommender"
 UNKNOWN_RULES = ("error", "drop")
@@ -350,15 +349,8 @@ class ChoiceRecommender:
             raise SettingError("a GaussianBoltzmann has no hidden units; learn a MultinomialRBM or a SemiRestricted")
         check_count("unit", j, 0, len(machine.c) - 1)
         check_count("n", n, 1, MOST_ASKED)
-        weight = machine.W[:, j]
-        held_back = ranking.shrunk(weight, ranking.trust(self._popularity), 0.0)
-        return UnitDescription(
-            unit=int(j),
-            positive=self._end(weight, held_back, n),
-            negative=self._end(weight, -held_back, n),
-            bias=float(machine.c[j]),
-            resting_activation=float(bernoulli.mean(machine.c[j])),
-        )
+        trusted = ranking.trust(self._popularity)
+        return explaining.described(self._catalogue, int(j), machine.W[:, j], machine.c[j], trusted, n)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one file that holds all of it; it appears whole or not at all.
@@ -433,12 +425,6 @@ class ChoiceRecommender:
 
     def _first_machine(self) -> MultinomialMachine | None:
         return self.model._fitted("machines_")[0] if isinstance(self.model, MultinomialRBM | SemiRestricted) else None
-
-    def _end(self, weight: npt.NDArray, strength: npt.NDArray, n: int) -> Ends:
-        """One end of a hidden unit: the items of largest positive strength, with their weights."""
-        chosen = ranking.best(strength, self._popularity, strength > 0, n).tolist()
-        popular = self._popularity
-        return tuple((self.items[k], self._catalogue.title(k), float(weight[k]), int(popular[k])) for k in chosen)
 
 
 def _one_row(item: npt.NDArray, weight: npt.NDArray, items: Vocabulary) -> Interactions:

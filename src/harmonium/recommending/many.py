@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harmonium.models import rating_model
+from harmonium.recommending import ranking
 from harmonium.recommending.history import History
 from harmonium.recommending.recommender import Recommender
 
@@ -38,16 +39,27 @@ def recommend_many(recommender: Recommender, wanted: Sequence[Wanted]) -> list[l
     """
     model = recommender.machine.fitted_model
     people = [rating_model.person(model, one.history.item, one.history.level, compiled=True) for one in wanted]
-    chosen, score = _chosen(recommender, wanted, recommender._liking.probabilities(people))
+    liking, likely = recommender._liking.probabilities(people), None
+    trusted, usual = recommender._trust, recommender._usual
+    if recommender._chooser is not None:
+        scores = ranking.shrunk(liking, trusted, usual)
+        liking, likely = recommender._chooser.joint([one.history for one in wanted], scores)
+        trusted, usual = np.ones_like(trusted), 0.0  # they are the scores already
+    chosen, score = _chosen(wanted, np.ascontiguousarray(liking, np.float32), trusted, usual, model.n_item_ratings)
     row, place = np.nonzero(chosen >= 0)
     item = chosen[row, place]
-    told = iter(recommender._predictor.told(rating_model.pair_probabilities(model, people, row, item), item))
-    scores = iter(score[row, place].tolist())
-    sizes = np.bincount(row, minlength=len(wanted)).tolist()
-    return [[{"rank": k, "score": next(scores), **next(told)} for k in range(1, n + 1)] for n in sizes]
+    told = recommender._predictor.told(rating_model.pair_probabilities(model, people, row, item), item)
+    ends = np.cumsum(np.bincount(row, minlength=len(wanted)))[:-1]
+    scores = np.split(score[row, place], ends)
+    chances = [None] * len(wanted) if likely is None else np.split(likely[row, item], ends)
+    first = [0, *ends.tolist()]
+    lists = [told[start : start + len(of)] for start, of in zip(first, scores)]
+    return [ranking.placed(*parts) for parts in zip(lists, scores, chances)]
 
 
-def _chosen(recommender: Recommender, wanted: Sequence[Wanted], liking: Floats) -> tuple[Ints, Floats]:
+def _chosen(
+    wanted: Sequence[Wanted], liking: Floats, trusted: Floats, usual: float, n_ratings: Ints
+) -> tuple[Ints, Floats]:
     """Items of each list (n_people, most places), -1 past its end, and their scores; `liking` is used up."""
     from harmonium.kernels import cpu_top
 
@@ -60,7 +72,5 @@ def _chosen(recommender: Recommender, wanted: Sequence[Wanted], liking: Floats) 
             mask[one.history.item] = True
     item = np.empty((len(wanted), places.max()), np.int64)
     score = np.empty(item.shape, np.float32)
-    n_ratings = recommender.machine.fitted_model.n_item_ratings
-    usual = np.float32(recommender._usual)
-    cpu_top.best(liking, left_out, recommender._trust, usual, n_ratings, places, item, score)
+    cpu_top.best(liking, left_out, trusted, np.float32(usual), n_ratings, places, item, score)
     return item, score

@@ -8,7 +8,8 @@ from harmonium import storage
 from harmonium._version import __version__
 from harmonium.data import Scale, Titles, Vocabulary
 from harmonium.errors import HarmoniumError, ModelFileError
-from harmonium.estimators import rating_file
+from harmonium.estimators import choice_file, rating_file
+from harmonium.estimators.choice import ChoiceModel
 from harmonium.estimators.rating_rbm import RatingRBM
 
 KIND = "recommender"
@@ -23,6 +24,7 @@ class Parts(NamedTuple):
     titles: Titles | None
     like: float
     record: dict[str, Any] | None
+    choices: ChoiceModel | None = None
 
 
 def write(path: str | os.PathLike[str], parts: Parts) -> None:
@@ -60,6 +62,10 @@ def packed(parts: Parts) -> tuple[dict[str, Any], dict[str, Any]]:
     arrays = storage.prefixed("model.", model_arrays) | storage.prefixed("items.", parts.items.to_arrays())
     if parts.titles is not None:
         arrays |= storage.prefixed("titles.", parts.titles.to_arrays())
+    header["choices"] = None
+    if parts.choices is not None:
+        header["choices"], of_choices = choice_file.to_parts(parts.choices)
+        arrays |= storage.prefixed("choices.", of_choices)
     return header, arrays
 
 
@@ -78,7 +84,7 @@ def read(path: str | os.PathLike[str]) -> Parts:
     header, arrays = storage.read(path, KIND)
     try:
         return unpacked(header, arrays)
-    except (HarmoniumError, KeyError, TypeError) as error:
+    except (HarmoniumError, KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{path}: is incomplete or damaged ({error})") from error
 
 
@@ -95,4 +101,7 @@ def unpacked(header: dict[str, Any], arrays: dict[str, Any]) -> Parts:
     model = rating_file.from_parts(header["model"], storage.under("model.", arrays))
     names = header["scale"]["names"]
     scale = Scale(**header["scale"] | {"names": names and tuple(names)})
-    return Parts(model, items, scale, titles, header["like"], header.get("record"))
+    choices = None
+    if header["choices"] is not None:
+        choices = choice_file.from_parts(header["choices"], storage.under("choices.", arrays))
+    return Parts(model, items, scale, titles, header["like"], header.get("record"), choices)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from harmonium.conventions import UNRATED
 from harmonium.data import Ratings, Scale, Vocabulary
+from harmonium.estimators.rating_rbm import RatingRBM
 from harmonium.models import rating_model
 from harmonium.models.rating_model import Person, RatingModel
 from harmonium.recommending import explaining
@@ -87,7 +88,9 @@ class Predictor:
         return Prediction(**self.fields(who, np.array([item]))[0])
 
     def reasons(self, history: History, item: int, who: Person) -> tuple[Reason, ...]:
-        """What each entry of the history does to a prediction, the strongest first.
+        """What each entry of the history does to a prediction, in the order of the history.
+
+        What it does to the score of lists is left open, see `explaining.scored`.
 
         Parameters
         ----------
@@ -110,10 +113,12 @@ class Predictor:
                     **entry,
                     contribution=whole.probability_of_liking - less.probability_of_liking,
                     rating_contribution=whole.rating - less.rating,
+                    score_contribution=0.0,
+                    choice_contribution=None,
                     by_unit=explaining.strongest(self.unit_parts(item, who, other), explaining.N_UNITS),
                 )
             )
-        return tuple(sorted(found, key=lambda reason: -abs(reason.contribution)))
+        return tuple(found)
 
     def unit_parts(self, item: int, who: Person, other: Person) -> Floats:
         """Parts of the hidden units in the difference of an item's tilt between two people.
@@ -131,6 +136,25 @@ class Predictor:
         if self.model.users is None or who.hidden is None or other.hidden is None:
             return np.zeros(0)
         return explaining.tilts(self.model.users, self.first_liked, item) * (who.hidden - other.hidden)
+
+    def energy(self, machine: RatingRBM, known: History) -> dict[str, Any]:
+        """Weigh a history, see `Recommender.energy`.
+
+        Parameters
+        ----------
+        machine : RatingRBM
+        known : History
+        """
+        total, *less = machine.free_energy(
+            self.rows([known, *(known.without(position) for position in range(len(known)))])
+        ).tolist()
+        return {
+            "free_energy": total,
+            "free_energy_per_rating": total / max(1, known.n_rated),
+            "n_rated": known.n_rated,
+            "ratings": [{**rated, "free_energy": total - rest} for rated, rest in zip(self.entries(known), less)],
+            "hidden": machine.transform(self.rows([known]))[0].tolist(),
+        }
 
     def entries(self, history: History) -> list[dict[str, Any]]:
         """item_id, title and rating (None for seen, not rated) of every entry.

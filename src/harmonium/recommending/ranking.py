@@ -1,5 +1,7 @@
 """Ranked lists: what few rated is drawn towards what is usual, and ties have an order."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -68,3 +70,21 @@ def best(score: Floats, n_ratings: npt.NDArray[np.integer], candidates: npt.NDAr
         item = item[of_item >= least]
     order = np.lexsort((item, -n_ratings[item], -score[item]))
     return item[order[:n]]
+
+
+def placed(fields: list[dict[str, Any]], score: Floats, chosen: Floats | None) -> list[dict[str, Any]]:
+    """The fields of `Recommendation` for a list, from rank 1.
+
+    Parameters
+    ----------
+    fields : list of dict
+        Of `Predicted`, one a place.
+    score : floats, (n_places,)
+    chosen : floats, (n_places,), or None
+        Probability of being chosen next.
+    """
+    likely = [None] * len(fields) if chosen is None else chosen.tolist()
+    return [
+        {"rank": rank, "score": s, "probability_of_choice": p, **one}
+        for rank, (one, s, p) in enumerate(zip(fields, score.tolist(), likely), start=1)
+    ]

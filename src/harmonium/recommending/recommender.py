@@ -5,20 +5,20 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, final
 
 import numpy as np
-import numpy.typing as npt
 
 from harmonium.data import Ratings, Scale, Titles, Vocabulary
 from harmonium.errors import DataError, HarmoniumError, ModelFileError, NotFittedError, SettingError
+from harmonium.estimators.choice import ChoiceModel
 from harmonium.estimators.rating_rbm import RatingRBM
 from harmonium.events import Event
 from harmonium.models.rating_model import RatingModel
 from harmonium.recommending import explaining, growing, modelfile, ranking, similarity
 from harmonium.recommending.catalogue import Catalogue, Years
+from harmonium.recommending.choosing import Chooser, fit_choices, ranking_chooser
 from harmonium.recommending.history import History, read_history
 from harmonium.recommending.liking import LikingTables, default_like, first_liked_level
 from harmonium.recommending.predicting import Predictor
 from harmonium.recommending.results import (
-    Ends,
     Explanation,
     Prediction,
     Recommendation,
@@ -26,9 +26,7 @@ from harmonium.recommending.results import (
     UnitDescription,
 )
 from harmonium.training.settings import check_count
-from harmonium.units import bernoulli
 
-Floats = npt.NDArray[np.floating]
 Watch = Callable[[Event], Any] | Iterable[Callable[[Event], Any]]
 Entries = History | Ratings | Mapping[Any, float | None] | Iterable[tuple[Any, float | None]]
 MOST_ASKED = 1_000_000  # places of a list
@@ -55,6 +53,8 @@ class Recommender:
         from the lowest rating to the highest: 4 of 1 to 5 and of 0.5 to 5.
     record : dict, optional
         How it was trained and evaluated, as plain values; kept in its file.
+    choices : ChoiceModel, optional
+        What people choose, calibrated, over some of the items; lists are ranked by it too. Without it by liking alone.
 
     Raises
     ------
@@ -78,6 +78,7 @@ class Recommender:
         titles: Titles | None = None,
         like: float | None = None,
         record: dict[str, Any] | None = None,
+        choices: ChoiceModel | None = None,
     ):
         if model.model_ is None:
             raise NotFittedError("this RatingRBM is not fitted yet; call fit(ratings) first")
@@ -99,6 +100,8 @@ class Recommender:
         self._trust = ranking.trust(self._model.n_item_ratings)
         counts = self._model.level_counts
         self._usual = float(counts[first_liked:].sum() / counts.sum())
+        self.choices = choices
+        self._chooser = choices and Chooser.of(choices, items, first_liked, self._model.n_item_ratings)
 
     @classmethod
     def fit(
@@ -111,6 +114,7 @@ class Recommender:
         watch: Watch = (),
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
+        choices: ChoiceModel | bool = True,
         **settings: Any,
     ) -> "Recommender":
         """Learn from ratings.
@@ -128,6 +132,9 @@ class Recommender:
         checkpoint : path, optional
         resume : bool
             As for `RatingRBM.fit`.
+        choices : ChoiceModel or bool
+            The machine of choices to fit beside it, see `choosing.fit_choices`; True takes the usual one, a closed form
+            (none where there are fewer than 50 users), False none.
         **settings
             Of the `RatingRBM`.
 
@@ -147,7 +154,8 @@ class Recommender:
         machine = RatingRBM().set_params(**settings) if model is None else model
         assert isinstance(machine, RatingRBM)
         machine.fit(ratings, watch=watch, checkpoint=checkpoint, resume=resume)
-        return cls(machine, ratings.items, ratings.scale, titles, like)
+        found = cls(machine, ratings.items, ratings.scale, titles, like)
+        return found if choices is False else found.with_choices(ratings, None if choices is True else choices)
 
     def __repr__(self) -> str:
         return (
@@ -197,8 +205,9 @@ class Recommender:
         min_ratings: int = 0,
         genres: Iterable[str] | None = None,
         years: Years | None = None,
+        rank_by: str | None = None,
     ) -> list[Recommendation]:
-        """Rank items for someone by the probability that they like them.
+        """Rank items for someone by the probability that they choose them next and like them.
 
         Without a history, the list is that of well-liked items which many rated.
 
@@ -217,6 +226,9 @@ class Recommender:
             Only items of any of these genres.
         years : (int or None, int or None), optional
             Only items of these years, both included; None is an open end.
+        rank_by : {"joint", "liking"}, optional
+            "joint" needs the machine of choices, and is the rule where there is one; "liking" asks what they would like
+            if they chose it.
 
         Returns
         -------
@@ -232,20 +244,24 @@ class Recommender:
 
         Notes
         -----
-        The score is (n_i p_i + k p0) / (n_i + k): p_i the probability of liking the item, n_i its training ratings, p0
-        the share of likes among all training ratings, k = `ranking.PSEUDO_RATINGS`. Of equal scores the item with more
-        ratings goes first, then the smaller id.
+        By liking, the score is (n_i p_i + k p0) / (n_i + k): p_i the probability of liking the item, n_i its training
+        ratings, p0 the share of likes among all training ratings, k = `ranking.PSEUDO_RATINGS`. The joint score is that
+        times the probability that the item is among the next choices. Of equal scores the item with more ratings goes
+        first, then the smaller id.
         """
+        chooser = ranking_chooser(self._chooser, rank_by)
         check_count("n", n, 1, MOST_ASKED)
         known = self.history(history)
         candidates = self._catalogue.left_by(allow, deny, min_ratings, genres, years)
         if exclude_seen:
             candidates[known.item] = False
         who = self._predictor.person(known)
-        score = ranking.shrunk(self._liking.probability(who), self._trust, self._usual)
+        score, likely = ranking.shrunk(self._liking.probability(who), self._trust, self._usual), None
+        if chooser is not None:
+            score, likely = (row[0] for row in chooser.joint([known], score[None]))
         chosen = ranking.best(score, self._model.n_item_ratings, candidates, n)
-        places = zip(self._predictor.fields(who, chosen), score[chosen].tolist())
-        return [Recommendation(rank=rank, score=s, **fields) for rank, (fields, s) in enumerate(places, start=1)]
+        likely = likely if likely is None else likely[chosen]
+        return [Recommendation(**p) for p in ranking.placed(self._predictor.fields(who, chosen), score[chosen], likely)]
 
     def predict(self, history: Entries, items: Iterable[Any]) -> list[Prediction]:
         """Predict how someone would rate items.
@@ -323,17 +339,27 @@ class Recommender:
 
         Notes
         -----
-        Exact: the person is folded in once for every rating left out.
+        Exact: the person is folded in once for every rating left out. Parts of the choice score add up to it in a
+        closed form.
         """
         check_count("n", n, 1, MOST_ASKED)
         known, target = self.history(history), self._catalogue.index(item)
         who, nobody = self._predictor.person(known), self._predictor.person(History.nothing(self.items))
+        prediction = self._predictor.prediction(who, target)
+        choice = self._chooser and self._chooser.explained(known, target)
+        score, reasons = explaining.scored(
+            self._predictor.reasons(known, target, who), prediction.probability_of_liking,
+            lambda liking: ranking.shrunk(liking, self._trust[target], self._usual), choice,
+        )  # fmt: skip
         return Explanation(
-            item=self._predictor.prediction(who, target),
+            item=prediction,
             baseline=self._predictor.prediction(nobody, target),
-            reasons=self._predictor.reasons(known, target, who)[:n],
+            reasons=reasons[:n],
+            score=score,
+            probability_of_choice=choice and float(choice.probability[0]),
+            choice_score=choice and choice.score,
             units=explaining.strongest(self._predictor.unit_parts(target, who, nobody), n),
-            method=explaining.METHOD,
+            method=explaining.METHOD + (explaining.CHOICE_METHOD if choice else ""),
         )
 
     def describe_unit(self, j: int, n: int = 8) -> UnitDescription:
@@ -361,15 +387,7 @@ class Recommender:
         check_count("unit", j, 0, users.n_hidden - 1)
         check_count("n", n, 1, MOST_ASKED)
         weight = explaining.tilts(users, self._predictor.first_liked, unit=j)
-        held_back = ranking.shrunk(weight, self._trust, 0.0)
-        bias = users.c[j]
-        return UnitDescription(
-            unit=int(j),
-            positive=self._end(weight, held_back, n),
-            negative=self._end(weight, -held_back, n),
-            bias=float(bias),
-            resting_activation=float(bernoulli.mean(bias)),
-        )
+        return explaining.described(self._catalogue, int(j), weight, users.c[j], self._trust, n)
 
     def free_energy(self, history: Entries) -> float:
         """Free energy of a history in the users machine, in nats; lower is more probable.
@@ -405,19 +423,20 @@ class Recommender:
         SettingError
             There is no users machine.
         """
-        known = self.history(history)
-        total, *less = self.machine.free_energy(
-            self._predictor.rows([known, *(known.without(position) for position in range(len(known)))])
-        ).tolist()
-        return {
-            "free_energy": total,
-            "free_energy_per_rating": total / max(1, known.n_rated),
-            "n_rated": known.n_rated,
-            "ratings": [
-                {**rated, "free_energy": total - rest} for rated, rest in zip(self._predictor.entries(known), less)
-            ],
-            "hidden": self.machine.transform(self._predictor.rows([known]))[0].tolist(),
-        }
+        return self._predictor.energy(self.machine, self.history(history))
+
+    def with_choices(self, ratings: Ratings, model: ChoiceModel | None = None) -> "Recommender":
+        """Return a recommender that ranks by what people choose too, learned from who rated what.
+
+        Parameters
+        ----------
+        ratings : Ratings
+            Over the same items.
+        model : ChoiceModel, optional
+            As for `choosing.fit_choices`.
+        """
+        choices = fit_choices(ratings, self._predictor.first_liked, model)
+        return Recommender(self.machine, self.items, self.scale, self.titles, self.like, self.record, choices)
 
     def with_items(self, ratings: Ratings, titles: Titles | None = None) -> "Recommender":
         """Return a recommender that also knows the items of some ratings that it did not; nothing is relearnt.
@@ -435,8 +454,9 @@ class Recommender:
             There are no new items, the ids are of another kind, or the scale is another.
         """
         return Recommender(
-            *growing.with_items(self.machine, self.items, self.scale, ratings, self.titles, titles), self.like
-        )
+            *growing.with_items(self.machine, self.items, self.scale, ratings, self.titles, titles), self.like,
+            choices=self.choices,
+        )  # fmt: skip
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one file that holds all of it; it appears whole or not at all.
@@ -450,9 +470,8 @@ class Recommender:
         ModelFileError
             The folder cannot be written to.
         """
-        modelfile.write(
-            path, modelfile.Parts(self.machine, self.items, self.scale, self.titles, self.like, self.record)
-        )
+        parts = self.machine, self.items, self.scale, self.titles, self.like, self.record, self.choices
+        modelfile.write(path, modelfile.Parts(*parts))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Recommender":
@@ -477,9 +496,3 @@ class Recommender:
             return cls(*parts)
         except HarmoniumError as error:
             raise ModelFileError(f"{path}: its parts do not fit together ({error})") from error
-
-    def _end(self, weight: Floats, strength: Floats, n: int) -> Ends:
-        """One end of a hidden unit: the items of largest positive strength, with their weights."""
-        chosen = ranking.best(strength, self._model.n_item_ratings, strength > 0, n).tolist()
-        n_ratings = self._model.n_item_ratings
-        return tuple((self.items[k], self._catalogue.title(k), float(weight[k]), int(n_ratings[k])) for k in chosen)

@@ -50,11 +50,13 @@ class Recommendation(Predicted):
     """One place of a ranked list; its other fields are those of `Predicted`.
 
     `rank` counts from 1; `score` is what the list is ranked by: the probability of liking, drawn towards the usual one
-    where few rated the item.
+    where few rated the item, times `probability_of_choice`, that the item is among the next choices, which is None
+    where no machine of choices ranks.
     """
 
     rank: int
     score: float
+    probability_of_choice: float | None
 
 
 @final
@@ -102,6 +104,10 @@ class Reason:
         Probability of liking with this rating, less that without it.
     rating_contribution : float
         The same of the expected rating.
+    score_contribution : float
+        The same of the score that lists are ranked by.
+    choice_contribution : float or None
+        What this entry adds to `Explanation.choice_score`; None without a machine of choices.
     by_unit : tuple of (int, float)
         Hidden units of the users machine through which this rating speaks most, the strongest first: the unit and
         its part of the difference in the item's tilt, in nats. Empty without a users machine.
@@ -112,6 +118,8 @@ class Reason:
     rating: float | None
     contribution: float
     rating_contribution: float
+    score_contribution: float
+    choice_contribution: float | None
     by_unit: tuple[tuple[int, float], ...]
 
 
@@ -126,7 +134,14 @@ class Explanation:
     baseline : Prediction
         Of the same item for someone without a history.
     reasons : tuple of Reason
-        The strongest first, by the size of their contribution.
+        The strongest first, by the size of their contribution to the score.
+    score : float
+        What lists are ranked by, see `Recommendation`.
+    probability_of_choice : float or None
+        Its factor that the item is among the next choices; None without a machine of choices.
+    choice_score : float or None
+        The machine of choices' own score, before it is made a probability; in a closed form the reasons' parts of it
+        add up to it.
     units : tuple of (int, float)
         Hidden units of the users machine that move the item's tilt most against the baseline, the strongest first: the
         unit and its part, in nats. Empty without a users machine.
@@ -137,6 +152,9 @@ class Explanation:
     item: Prediction
     baseline: Prediction
     reasons: tuple[Reason, ...]
+    score: float
+    probability_of_choice: float | None
+    choice_score: float | None
     units: tuple[tuple[int, float], ...]
     method: str
 

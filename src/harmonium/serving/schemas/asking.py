@@ -19,7 +19,7 @@ from harmonium.serving.schemas.common import (
 
 
 class RecommendRequest(Who, Filters):
-    """Rank items for someone by the probability that they like them."""
+    """Rank items for someone by the probability that they choose them next and like them."""
 
     n: Count = 10
     exclude_seen: bool = Field(default=True, strict=True, description="Leave out the items of the history.")
@@ -48,7 +48,13 @@ class Place(PredictedItem):
     """One place of a ranked list."""
 
     rank: int = Field(description="From 1.")
-    score: float = Field(description="Probability of liking, drawn towards the usual one where few rated the item.")
+    score: float = Field(
+        description="Probability of liking, drawn towards the usual one where few rated the item; times that of being "
+        "chosen next where the model knows it."
+    )
+    probability_of_choice: float | None = Field(
+        description="That the item is among the next choices; null where no machine of choices ranks."
+    )
     reasons: list[ShortReason] = Field(default=[], description="The strongest first.")
 
 
@@ -98,6 +104,10 @@ class FullReason(ShortReason):
     """What one entry of the history does to a prediction, and through which hidden units."""
 
     rating_contribution: float = Field(description="Expected rating with this entry, less that without it.")
+    score_contribution: float = Field(description="Score of lists with this entry, less that without it.")
+    choice_contribution: float | None = Field(
+        description="What this entry adds to choice_score; null without a machine of choices."
+    )
     by_unit: list[UnitPart] = Field(description="The strongest first; empty without a users machine.")
 
 
@@ -108,6 +118,11 @@ class ExplanationAnswer(Answer):
     item: PredictedItem
     baseline: PredictedItem = Field(description="The same item for someone without a history.")
     reasons: list[FullReason]
+    score: float = Field(description="What lists are ranked by.")
+    probability_of_choice: float | None = Field(description="That the item is among the next choices.")
+    choice_score: float | None = Field(
+        description="The machine of choices' own score; in a closed form the entries' parts add up to it."
+    )
     units: list[UnitPart] = Field(description="Hidden units that move the item most against the baseline.")
     method: str = Field(description="How the numbers came about.")
 
