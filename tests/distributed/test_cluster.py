@@ -47,7 +47,7 @@ def worker_processes():
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="finds the worker's process by /proc")
 def test_workers_of_whom_one_is_killed_fit_what_one_process_fits(ray_here, tmp_path):
-    ratings = made_ratings()
+    ratings = made_ratings(unrated=False)
     settings = {"cases": "users", "n_hidden": 8, "n_epochs": 12, "batch_size": 8, "method": "pcd",
                 "validation_fraction": 0.2, "patience": 0}  # fmt: skip
     alone, killed, events = RatingRBM(**settings).fit(ratings), [], []

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harmonium.cli.console import console, duration, has_blocks, narrator, sparkline
-from harmonium.events import Began, Ended, EpochEnded, Event, Saved, Stored, TakesDisk
+from harmonium.events import Began, Ended, EpochEnded, Event, Exchanged, Saved, Stored, TakesDisk
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -195,6 +195,9 @@ def line(event: Event) -> str:
             f"{event.what} take up to {event.n_bytes / GB:.3g} GB in {event.path}, whose disk has "
             f"{event.free_bytes / GB:,.0f} GB left"
         )
+    if isinstance(event, Exchanged):
+        share = event.seconds_waiting / max(event.seconds, 1e-9)
+        return f"{event.n_workers} workers added up {event.n_bytes / 1e6:,.1f} MB, {share:.0%} of the epoch waiting"
     return event.kind
 
 

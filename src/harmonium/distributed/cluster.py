@@ -5,11 +5,10 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import pickle
 import shutil
 import tempfile
-import threading
 import uuid
+import weakref
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, Self, final
 
@@ -22,7 +21,8 @@ from harmonium.distributed import dense_epoch, jobs, shards
 from harmonium.distributed.dense_epoch import DenseShard
 from harmonium.distributed.desk import open_desk
 from harmonium.distributed.jobs import RatingsPart
-from harmonium.errors import HarmoniumError, SettingError
+from harmonium.distributed.runs import Run, another_group, told
+from harmonium.errors import SettingError
 from harmonium.events import Ended, Event
 from harmonium.kernels.choices import Sparse
 from harmonium.kernels.devices import CPU, Device
@@ -39,7 +39,6 @@ from harmonium.training.settings import Learning, check_choice, check_count, che
 from harmonium.training.state import State
 from harmonium.training.validation import Scorer
 
-LOOK_EVERY = 0.5  # seconds between two looks at the desk
 MOST_WORKERS = 65_536
 KEPT = 2  # checkpoints
 POLL = "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"
@@ -278,7 +277,7 @@ class Cluster:
         try:
             map_people(source, output, columns, actor, settings, self.workers, self.cpus_per_worker)
         except Exception as error:
-            raise _told(error) from error
+            raise told(error) from error
 
     def _run(
         self, config: dict[str, Any], header: dict[str, Any], arrays: dict[str, npt.NDArray], parts: list[Any],
@@ -292,7 +291,7 @@ class Cluster:
             "pin": self.pin,
         }  # fmt: skip
         trainer, ended = self._trainer(config, name), None
-        run = _Run(trainer)
+        run = Run(trainer)
         events = run.events(desk)
         try:
             for event in events:
@@ -347,6 +346,7 @@ class Cluster:
             if sum(node["Alive"] for node in ray.nodes()) > 1:
                 raise SettingError("storage: several machines need a folder for checkpoints that all of them reach")
             self._temporary = tempfile.mkdtemp(prefix="harmonium-")
+            weakref.finalize(self, shutil.rmtree, self._temporary, ignore_errors=True)  # where nobody closes it
         there = ray.cluster_resources().get("CPU", 0)
         if there < self.workers * self.cpus_per_worker:
             raise SettingError(
@@ -361,7 +361,8 @@ class Cluster:
         else:
             quiet = {"address": self.address, "log_to_driver": False, "logging_level": logging.ERROR}
         try:
-            ray.init(**quiet)
+            with another_group():
+                ray.init(**quiet)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise SettingError(f"address: {self.address}: no Ray cluster answers there ({error})") from error
         self._started = True
@@ -410,86 +411,6 @@ def _ratings_part(chunk: Ratings, held_out: Ratings | None, first: int, last: in
         asked = own.indptr, own.item, own.level
     mine = shards.part(chunk, first, last)
     return RatingsPart(mine.indptr, mine.item, mine.level, asked, first, last, chunk.n_items, chunk.scale, busy)
-
-
-class _Run:
-    """Ray Train's run in a thread of its own, its events in this one."""
-
-    def __init__(self, trainer: Any):
-        self._trainer, self._result, self._error = trainer, None, None
-        self._failure: bytes = b""
-
-    def events(self, desk: Any) -> Generator[Event, None, None]:
-        """Run, and hand on what lies on the desk. Ctrl-C asks the workers to stop after their epoch."""
-        import ray
-
-        thread, interrupted = threading.Thread(target=self._fit, daemon=True), False
-        thread.start()
-        try:
-            while True:
-                try:
-                    alive = thread.is_alive()
-                    yield from ray.get(desk.take.remote())
-                    if not alive:
-                        break
-                    thread.join(LOOK_EVERY)
-                except KeyboardInterrupt:
-                    if interrupted:
-                        raise
-                    interrupted = True
-                    desk.stop.remote()
-            self._failure = ray.get(desk.failure.remote())
-        finally:
-            if thread.is_alive():
-                desk.stop.remote()
-                thread.join()
-
-    @property
-    def ended_well(self) -> bool:
-        """Whether there is a checkpoint to take."""
-        return not self._failure and self._error is None and self._result is not None
-
-    def checkpoint(self) -> str:
-        """The folder of the last checkpoint.
-
-        Raises
-        ------
-        HarmoniumError
-            The run failed.
-        """
-        if self._failure:
-            raise pickle.loads(self._failure)
-        if self._error is not None:
-            raise HarmoniumError(f"Ray Train gave up: {_cause(self._error)}") from self._error
-        result: Any = self._result
-        if result is None or result.checkpoint is None:
-            raise HarmoniumError("the workers ended without a checkpoint")
-        return result.checkpoint.path
-
-    def _fit(self) -> None:
-        try:
-            self._result = self._trainer.fit()
-        except Exception as error:
-            self._error = error
-
-
-def _told(error: BaseException) -> HarmoniumError:
-    """harmonium's own error within one of Ray Data, or one that tells what happened in a line."""
-    inner: BaseException | None = error
-    while inner is not None:
-        cause = getattr(inner, "cause", None)
-        for found in (inner, cause):
-            if isinstance(found, HarmoniumError):
-                return type(found)(*found.args)
-        inner = cause if isinstance(cause, BaseException) else inner.__cause__
-    return HarmoniumError(f"a worker failed: {' '.join(str(error).split())[-400:]}")
-
-
-def _cause(error: Exception) -> str:
-    """What Ray Train says of a failure, in one line."""
-    failures = getattr(error, "worker_failures", None) or {}
-    told = [f"worker {rank}: {' '.join(str(cause).split())[:200]}" for rank, cause in sorted(failures.items())]
-    return "; ".join(told) or " ".join(str(error).split())[:400]
 
 
 def _check_device(device: Device) -> None:

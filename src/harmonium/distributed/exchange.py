@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 Wait = Callable[[], None]
+GONE = RuntimeError, ValueError  # a connection that broke; a group that Ray Train has closed, since another worker died
 
 
 class LostWorker(RuntimeError):
@@ -88,7 +89,7 @@ class TorchExchange:
         there = here.to(self._device)
         try:
             work: Any = self._group.all_reduce(there, async_op=True)
-        except RuntimeError as error:
+        except GONE as error:
             raise LostWorker(str(error)) from error
         self.n_bytes += array.nbytes
         self.seconds += time.perf_counter() - began
@@ -97,7 +98,7 @@ class TorchExchange:
             began = time.perf_counter()
             try:
                 work.wait()
-            except RuntimeError as error:
+            except GONE as error:
                 raise LostWorker(str(error)) from error
             if there is not here:
                 here.copy_(there)

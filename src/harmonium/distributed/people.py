@@ -43,7 +43,6 @@ def map_people(
     n_workers, n_cpus : int
         Actors, and processors of each.
     """
-    import ray
     from ray import data
 
     context = data.DataContext.get_current()
@@ -54,7 +53,7 @@ def map_people(
     place = {"person": columns[0], "n_parts": n_parts}
     parted = rows.map_batches(cast(Any, _with_part), batch_format="pyarrow", fn_kwargs=place)
     groups = parted.groupby(PART, num_partitions=min(n_parts, 4 * n_workers))
-    made = {"actor": ray.put(actor), "settings": settings, "n_cpus": n_cpus}
+    made = {"actor": actor, "settings": settings, "n_cpus": n_cpus}
     how = {"batch_format": "pyarrow", "concurrency": n_workers, "num_cpus": n_cpus}
     lists = groups.map_groups(Mapped, fn_constructor_kwargs=made, **how)
     lists.write_parquet(os.fspath(output))
@@ -65,19 +64,16 @@ class Mapped:
 
     Parameters
     ----------
-    actor : reference
+    actor : class
     settings : dict
     n_cpus : int
         Threads of its kernels.
     """
 
-    def __init__(self, actor: Any, settings: dict[str, Any], n_cpus: int):
-        import ray
-
+    def __init__(self, actor: Callable[..., Any], settings: dict[str, Any], n_cpus: int):
         set_n_threads(n_cpus)
 
-        made: Any = ray.get(actor)
-        self._actor = made(**settings)
+        self._actor = actor(**settings)
 
     def __call__(self, table: Any) -> Any:
         """Map one table of whole people.

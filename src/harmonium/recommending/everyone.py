@@ -10,10 +10,9 @@ import numpy.typing as npt
 
 from harmonium.data import Ratings, read_ratings
 from harmonium.data.histories import history_files, new_folder, write_parts
-from harmonium.models import rating_model
-from harmonium.recommending import ranking
 from harmonium.recommending.catalogue import Years
-from harmonium.recommending.many import NOTHING
+from harmonium.recommending.history import History
+from harmonium.recommending.many import Wanted, rank_many
 from harmonium.recommending.recommender import MOST_ASKED, Recommender
 from harmonium.training.settings import check_count
 
@@ -79,36 +78,30 @@ def lists_for(recommender: Recommender, histories: Ratings, wanted: Lists, at_on
         user_id, rank (from 1), item_id, title where there are titles, score; one row a place, people in the order of
         their ids.
     """
-    candidates, model = wanted.candidates(recommender), recommender.machine.fitted_model
+    candidates = wanted.candidates(recommender)
     place = np.asarray(recommender.items.indices(histories.items.ids, unknown=-1))
     for start in range(0, histories.n_users, at_once):
         people = range(start, min(start + at_once, histories.n_users))
-        known = [_known(histories, user, place) for user in people]
-        folded = [rating_model.person(model, *one, compiled=True) for one in known]
-        chosen, scores = [], []
-        for (item, _), liking in zip(known, recommender._liking.probabilities(folded)):
-            score = ranking.shrunk(liking, recommender._trust, recommender._usual)
-            seen = item if wanted.exclude_seen else NOTHING
-            best = ranking.best_but(score, model.n_item_ratings, candidates, seen, wanted.n)
-            chosen.append(best)
-            scores.append(score[best])
-        yield _table(recommender, histories, people, chosen, scores)
+        asked = [
+            Wanted(_history(recommender, histories, user, place), wanted.n, candidates, wanted.exclude_seen)
+            for user in people
+        ]
+        _, item, score, _ = rank_many(recommender, asked)
+        yield _table(recommender, histories, people, item, score)
 
 
-def _known(
-    histories: Ratings, user: int, place: npt.NDArray[np.integer]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+def _history(recommender: Recommender, histories: Ratings, user: int, place: npt.NDArray[np.integer]) -> History:
     """A row in the recommender's items, without those it does not know."""
     row = slice(histories.indptr[user], histories.indptr[user + 1])
-    item = place[histories.item[row]]
-    return item[item >= 0].astype(np.int64), histories.level[row][item >= 0]
+    item, level = place[histories.item[row]], histories.level[row]
+    return History(item[item >= 0].astype(np.int64), level[item >= 0], recommender.items)
 
 
 def _table(
-    recommender: Recommender, histories: Ratings, people: range, chosen: list[Any], scores: list[Any]
+    recommender: Recommender, histories: Ratings, people: range, chosen: npt.NDArray, score: npt.NDArray
 ) -> Columns:
-    lengths = [len(one) for one in chosen]
-    item = np.concatenate(chosen)
+    there = chosen >= 0
+    lengths, item = there.sum(axis=1), chosen[there]
     users, items = histories.users.ids, recommender.items.ids
     user = np.repeat(np.asarray(people), lengths)
     out: Columns = {
@@ -118,7 +111,7 @@ def _table(
     }
     if recommender.titles is not None:
         out["title"] = [recommender._catalogue.title(k) for k in item.tolist()]
-    return out | {"score": np.concatenate(scores).astype(np.float32)}
+    return out | {"score": score[there].astype(np.float32)}
 
 
 def _picked(ids: Any, index: npt.NDArray[np.integer]) -> Any:

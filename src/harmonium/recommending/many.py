@@ -24,6 +24,36 @@ class Wanted(NamedTuple):
     exclude_seen: bool
 
 
+class Ranked(NamedTuple):
+    """Lists of several people."""
+
+    people: list[Any]  # folded in
+    item: Ints  # (n_people, most places), -1 past the end of a list
+    score: Floats  # of the same shape
+    likely: Floats | None  # (n_people, n_items), how likely each item is chosen next, where the model tells
+
+
+def rank_many(recommender: Recommender, wanted: Sequence[Wanted]) -> Ranked:
+    """Items of several people's lists, and their scores.
+
+    Parameters
+    ----------
+    recommender : Recommender
+    wanted : sequence of Wanted
+    """
+    model = recommender.machine.fitted_model
+    people = [rating_model.person(model, one.history.item, one.history.level, compiled=True) for one in wanted]
+    liking, likely = recommender._liking.probabilities(people), None
+    trusted, usual = recommender._trust, recommender._usual
+    if recommender._chooser is not None:
+        scores = ranking.shrunk(liking, trusted, usual)
+        liking, likely = recommender._chooser.joint([one.history for one in wanted], scores)
+        trusted, usual = np.ones_like(trusted), 0.0  # they are the scores already
+    return Ranked(
+        people, *_chosen(wanted, np.ascontiguousarray(liking, np.float32), trusted, usual, model.n_item_ratings), likely
+    )
+
+
 def recommend_many(recommender: Recommender, wanted: Sequence[Wanted]) -> list[list[dict[str, Any]]]:
     """Ranked lists for several people; each is what `Recommender.recommend` gives, as plain values.
 
@@ -37,15 +67,7 @@ def recommend_many(recommender: Recommender, wanted: Sequence[Wanted]) -> list[l
     list of lists of dict
         The fields of `Recommendation`.
     """
-    model = recommender.machine.fitted_model
-    people = [rating_model.person(model, one.history.item, one.history.level, compiled=True) for one in wanted]
-    liking, likely = recommender._liking.probabilities(people), None
-    trusted, usual = recommender._trust, recommender._usual
-    if recommender._chooser is not None:
-        scores = ranking.shrunk(liking, trusted, usual)
-        liking, likely = recommender._chooser.joint([one.history for one in wanted], scores)
-        trusted, usual = np.ones_like(trusted), 0.0  # they are the scores already
-    chosen, score = _chosen(wanted, np.ascontiguousarray(liking, np.float32), trusted, usual, model.n_item_ratings)
+    model, (people, chosen, score, likely) = recommender.machine.fitted_model, rank_many(recommender, wanted)
     row, place = np.nonzero(chosen >= 0)
     item = chosen[row, place]
     told = recommender._predictor.told(rating_model.pair_probabilities(model, people, row, item), item)

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Protocol, final
+from typing import TYPE_CHECKING, Any, Protocol, final
 
 import numpy as np
 import numpy.typing as npt
 
-from harmonium.data.shards import Shards
-from harmonium.events import Event
-from harmonium.kernels import choices
-from harmonium.kernels.choices import Sparse
 from harmonium.kernels.devices import CPU, Device
-from harmonium.models.level_rbm import LevelRBM
-from harmonium.training import loop
-from harmonium.training.dense import loop as dense_loop
-from harmonium.training.dense.chains import Cases
-from harmonium.training.dense.settings import DenseLearning
-from harmonium.training.dense.state import State as DenseState
-from harmonium.training.loop import Score
-from harmonium.training.settings import Learning
-from harmonium.training.state import State
+
+if TYPE_CHECKING:  # a program that only predicts imports this module, and needs none of these
+    from harmonium.data.shards import Shards
+    from harmonium.events import Event
+    from harmonium.kernels.choices import Sparse
+    from harmonium.models.level_rbm import LevelRBM
+    from harmonium.training import loop
+    from harmonium.training.dense import loop as dense_loop
+    from harmonium.training.dense.chains import Cases
+    from harmonium.training.dense.settings import DenseLearning
+    from harmonium.training.dense.state import State as DenseState
+    from harmonium.training.settings import Learning
+    from harmonium.training.state import State
 
 Floats = npt.NDArray[np.float32]
 
@@ -38,7 +38,7 @@ class Engine(Protocol):
         *,
         machine: str = "users",
         phase: str = "final",
-        score: Callable[[LevelRBM], Score] | None = None,
+        score: Callable[[LevelRBM], loop.Score] | None = None,
         n_epochs: int | None = None,
     ) -> Iterator[Event]:
         """As `training.loop.train`; `state` need be complete only when `Ended` comes."""
@@ -67,9 +67,39 @@ class Engine(Protocol):
 class Here:
     """This process."""
 
-    train_ratings = staticmethod(loop.train)
-    train_dense = staticmethod(dense_loop.train)
-    gram = staticmethod(choices.gram)
+    def train_ratings(self, *args: Any, **how: Any) -> Iterator[Event]:
+        """As `training.loop.train`.
+
+        Parameters
+        ----------
+        *args, **how
+        """
+        from harmonium.training.loop import train
+
+        return train(*args, **how)
+
+    def train_dense(self, *args: Any, **how: Any) -> Iterator[Event]:
+        """As `training.dense.loop.train`.
+
+        Parameters
+        ----------
+        *args, **how
+        """
+        from harmonium.training.dense.loop import train
+
+        return train(*args, **how)
+
+    def gram(self, x: Sparse, transposed: Sparse, out: Floats) -> Floats:
+        """As `kernels.choices.gram`.
+
+        Parameters
+        ----------
+        x, transposed : sparse
+        out : float32 array, (n, n)
+        """
+        from harmonium.kernels import choices
+
+        return choices.gram(x, transposed, out)
 
 
 HERE: Engine = Here()
