@@ -1,5 +1,6 @@
 """GPU backend: the functions of `reference` in torch, on the device where their tensors lie."""
 
+from harmonium.kernels.gpu_arrays import exactly as exactly
 from harmonium.kernels.gpu_arrays import finish as finish
 from harmonium.kernels.gpu_arrays import free_bytes as free_bytes
 from harmonium.kernels.gpu_arrays import learning as learning
@@ -11,6 +12,8 @@ from harmonium.kernels.gpu_cases import entry_probabilities as entry_probabiliti
 from harmonium.kernels.gpu_cases import hidden_fields as hidden_fields
 from harmonium.kernels.gpu_cases import mp_phase as mp_phase
 from harmonium.kernels.gpu_cases import predictions as predictions
+from harmonium.kernels.gpu_choices import gram as gram
+from harmonium.kernels.gpu_choices import quadratic as quadratic
 from harmonium.kernels.gpu_dense import ascend as ascend
 from harmonium.kernels.gpu_dense import blank as blank
 from harmonium.kernels.gpu_dense import cases_on as cases_on
@@ -26,6 +29,8 @@ from harmonium.kernels.gpu_dense import normals as normals
 from harmonium.kernels.gpu_dense import numbers as numbers
 from harmonium.kernels.gpu_dense import shorten as shorten
 from harmonium.kernels.gpu_dense import take as take
+from harmonium.kernels.gpu_linear import invert as invert
+from harmonium.kernels.gpu_linear import needed_bytes as needed_bytes
 from harmonium.kernels.gpu_random import uniforms as uniforms
 from harmonium.kernels.gpu_units import optimise as optimise
 from harmonium.kernels.gpu_units import plan as plan

@@ -110,8 +110,24 @@ def learning(where: str) -> Iterator[None]:
     name = os.environ.get("HARMONIUM_PRECISION") or "float32"
     if name not in PRECISIONS:
         raise SettingError(f"HARMONIUM_PRECISION: {name!r} is not one of {', '.join(PRECISIONS)}")
+    with _products("high" if PRECISIONS[name] and where.startswith("cuda") else "highest"):
+        yield
+
+
+@contextmanager
+def exactly() -> Iterator[None]:
+    """What closed forms are solved within: as `learning`, with products in full whatever HARMONIUM_PRECISION asks for.
+
+    An inverse of a matrix with a condition number of a million has no digit left of three.
+    """
+    with _products("highest"):
+        yield
+
+
+@contextmanager
+def _products(precision: str) -> Iterator[None]:
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if PRECISIONS[name] and where.startswith("cuda") else "highest")
+    torch.set_float32_matmul_precision(precision)
     try:
         with torch.no_grad():
             yield
