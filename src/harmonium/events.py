@@ -175,6 +175,9 @@ class BoltzmannEpoch(Event):
         Sweeps that the free chains took at the last update.
     settled : bool
         Whether a full chain had settled by then.
+    swap_rates : tuple of float
+        Of "tempered-pcd": how often neighbours on the ladder exchanged states in this epoch, the pair nearest beta = 1
+        first.
     """
 
     kind: ClassVar[str] = "boltzmann_epoch"
@@ -185,6 +188,7 @@ class BoltzmannEpoch(Event):
     objective: float | None
     n_sweeps: int
     settled: bool
+    swap_rates: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

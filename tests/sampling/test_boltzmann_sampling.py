@@ -163,9 +163,9 @@ def test_the_whole_ladder_of_a_tempered_machine_keeps_its_joint_law(values, odd)
 
 
 def test_tempered_chains_reach_the_law_between_modes_that_sweeps_do_not_cross():
-    J = np.full((N, N), 1.2) - 1.2 * np.eye(N)
+    J = np.full((N, N), 0.6) - 0.6 * np.eye(N)
     bm = boltzmann.machine(J, np.full(N, 0.1), values="spins")
     state = boltzmann_tempering.init(bm, 4_000, 1, np.linspace(1, 0, 12), s=np.full((4_000, N), -1.0))
-    for t in range(80):
+    for t in range(150):
         state, _ = boltzmann_tempering.step(bm, state, t)
     assert_follows(np.bincount(index_of(state.s[:, 0]), minlength=2**N), boltzmann_exact.probabilities(bm))

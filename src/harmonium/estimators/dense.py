@@ -151,6 +151,12 @@ class DenseEstimator(Estimator):
 
     def _rows(self, X: Any) -> Cases:
         """Rows that the fitted machine takes, checked."""
+        table = self._table(X)
+        cases.check(table, self._input_layer())
+        return table
+
+    def _table(self, X: Any) -> Cases:
+        """A table with the columns that the fitted machine takes."""
         layer, table = self._input_layer(), cases.read(X)
         n = table.X.shape[1]  # type: ignore[index]
         if n != layer.width:
@@ -159,7 +165,6 @@ class DenseEstimator(Estimator):
         known = getattr(self, "feature_names_in_", None)
         if known is not None and table.names is not None and list(known) != list(table.names):
             raise DataError(_names_differ(list(known), list(table.names)))
-        cases.check(table.X, layer)
         return table.X
 
     def _input_layer(self) -> Layer:
