@@ -4,10 +4,11 @@ Every likelihood is of the test part; of all patterns for bars-and-stripes, whic
 were chosen on validation parts: the last 10,000 training images of MNIST, the `valid` part of the density sets; the
 final MNIST machines learn from all 60,000. MNIST is binarised by a threshold, at 128 of 255.
 
-    python benchmarks/density.py --data DIR [--only NAME] [--json]
+    python benchmarks/density.py --data DIR [--only NAME] [--quick] [--json]
 
 DIR holds mnist/ (the four idx files, gzipped) and density/ (baudio.npz and so on, bit-packed along axis 1). NAME is
-bars_3x3, bars_4x4, mnist_16, mnist_500 or a density set; several may be given, separated by commas.
+bars_3x3, bars_4x4, mnist_16, mnist_500 or a density set; several may be given, separated by commas. --quick shows that
+everything runs, on few rows for few epochs; its figures mean nothing.
 """
 
 import argparse
@@ -30,11 +31,14 @@ from harmonium.models import rbm as rbms
 from harmonium.models.boltzmann import Boltzmann
 from harmonium.models.rbm import RBM
 from harmonium.training.dense import loop, state
+from harmonium.training.dense.records import restricted
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.units import Bernoulli
 
 Rows = npt.NDArray[np.float32]
 THRESHOLD = 128
+QUICK_ROWS = 500  # of every part, with --quick
+MOST_ROWS: int | None = None
 IMAGE_HEADER = 16  # bytes of an idx file of images
 BEST = {3: -2.5993, 4: -3.3791}  # nats a pattern: entropy of the patterns, all-on and all-off with double mass
 
@@ -121,7 +125,7 @@ def bars_and_stripes(side: int) -> Rows:
 def images(path: Path) -> Rows:
     """Binary images of an idx file."""
     content = np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=IMAGE_HEADER)
-    return (content.reshape(-1, 28 * 28) >= THRESHOLD).astype(np.float32)
+    return (content.reshape(-1, 28 * 28) >= THRESHOLD).astype(np.float32)[:MOST_ROWS]
 
 
 def mnist(folder: Path) -> tuple[Rows, Rows]:
@@ -134,7 +138,8 @@ def parts_of(path: Path) -> dict[str, Rows]:
     """The parts of a density set: train, valid, test."""
     packed = np.load(path)
     n = int(packed["n_vars"])
-    return {name: np.unpackbits(packed[name], axis=1)[:, :n].astype(np.float32) for name in ("train", "valid", "test")}
+    rows = {name: packed[name][:MOST_ROWS] for name in ("train", "valid", "test")}
+    return {name: np.unpackbits(part, axis=1)[:, :n].astype(np.float32) for name, part in rows.items()}
 
 
 def learnt(X: Rows, plan: Plan) -> tuple[RBM, float]:
@@ -145,7 +150,7 @@ def learnt(X: Rows, plan: Plan) -> tuple[RBM, float]:
     for event in loop.train(learning, X, plan.learning):
         if event.kind == "dense_epoch" and event.epoch % max(1, plan.learning.n_epochs // 5) == 0:
             print(f"  epoch {event.epoch} of {event.n_epochs}", file=sys.stderr)
-    return learning.rbm(), time.perf_counter() - began
+    return restricted(learning.model()), time.perf_counter() - began
 
 
 def bars(side: int) -> dict[str, Any]:
@@ -189,6 +194,20 @@ def density(path: Path, part: str) -> dict[str, Any]:
     return bounded(parts["train"], parts[part], DENSITY[path.stem])
 
 
+def quickly() -> None:
+    """Cut rows, epochs and temperatures down to what shows that everything runs."""
+    global BARS, MNIST_16, MNIST_500, DENSITY, MOST_ROWS
+
+    def cut(plan: Any) -> Any:
+        if isinstance(plan, Pairs):
+            return replace(plan, n_betas=50, n_chains=10, n_rows=10)
+        return replace(plan, learning=replace(plan.learning, n_epochs=2), n_betas=50, n_chains=10, n_rows=10)
+
+    MOST_ROWS = QUICK_ROWS
+    BARS, DENSITY = ({name: cut(plan) for name, plan in plans.items()} for plans in (BARS, DENSITY))
+    MNIST_16, MNIST_500 = cut(MNIST_16), cut(MNIST_500)
+
+
 def run(name: str, folder: Path, part: str) -> dict[str, Any]:
     """Run one part and return its figures by key."""
     if name.startswith("bars"):
@@ -210,11 +229,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder that holds mnist/ and density/")
     parser.add_argument("--only", default=",".join(names), help="parts to run, separated by commas")
     parser.add_argument("--part", choices=("valid", "test"), default="test", help="of the density sets; valid to tune")
+    parser.add_argument("--quick", action="store_true", help="few rows and epochs: does everything run?")
     parser.add_argument("--json", action="store_true", help="accepted everywhere; the last line is JSON anyway")
     arguments = parser.parse_args()
     unknown = set(arguments.only.split(",")) - set(names)
     if unknown:
         parser.error(f"--only: there is no {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    if arguments.quick:
+        quickly()
     began, figures = time.perf_counter(), {}
     for name in arguments.only.split(","):
         found = run(name, arguments.data, arguments.part)

@@ -17,7 +17,7 @@ from _machine import describe, print_json
 from harmonium import GaussianBoltzmann
 
 CLOSED = {"ridge": 1.0, "user_degree": 0.5, "item_degree": 0.5}
-HIDDEN = {"n_factors": 400, "factor_share": 0.1}  # linear hidden units beside the couplings: the best machine
+HIDDEN = {"n_factors": 2000, "factor_share": 0.2}  # linear hidden units beside the couplings: the best machine
 TRIED = [
     {**CLOSED, **more}
     for more in (

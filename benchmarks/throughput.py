@@ -41,10 +41,10 @@ def epochs(ratings: Ratings, n: int) -> list[float]:
     """Seconds of each of n epochs after a first one that compiles."""
     learning = Learning(method="cd", n_epochs=n + 1, batch_size=BATCH, weight_decay=0.03)
     rbm = level_rbm.initial(ratings, N_HIDDEN, level_features("linear", ratings.scale.x), 0)
-    run, where, seconds = state.start(rbm, ratings, learning, 0), batches.layout(ratings), []
+    run, where, seconds = state.start(rbm, ratings, learning, 0), batches.Chunk.of(batches.layout(ratings)), []
     for _ in range(n + 1):
         began = time.perf_counter()
-        loop.run_epoch(run, where, learning)
+        loop.run_epoch(run, [where], learning)
         seconds.append(time.perf_counter() - began)
     return seconds[1:]
 

@@ -7,12 +7,12 @@ export type RestrictedMachine = Restricted & { kind: "restricted" };
 export interface GeneralMachine {
   kind: "general";
   n_visible: number;
-  W: number[][]; // (n_units, n_units), symmetric
+  J: number[][]; // (n_units, n_units), symmetric
   b: number[];
 }
 export type Machine = RestrictedMachine | GeneralMachine;
 
-export const general = ({ W, b }: GeneralMachine): General => ({ J: W, b });
+export const general = ({ J, b }: GeneralMachine): General => ({ J, b });
 
 export interface LabData {
   side: number;
@@ -31,7 +31,7 @@ export interface Landscape {
 }
 
 export interface Statistics {
-  W: number[][];
+  pairs: number[][];
   b: number[];
   c: number[] | null;
 }

@@ -76,18 +76,15 @@ export interface Rated {
 }
 
 const MARK = "*";
-export const ratings = kept<Rated[]>(
-  "r",
-  [],
-  (all) => all.map(({ id, rating }) => `${id}${MARK}${rating}`),
-  (texts) =>
-    texts.flatMap((text) => {
-      const cut = text.lastIndexOf(MARK);
-      const rating = Number(text.slice(cut + 1));
-      const id = text.slice(0, cut);
-      return cut > 0 && isId(id) && Number.isFinite(rating) ? [{ id, rating }] : [];
-    }),
-);
+const formatRated = (all: Rated[]): string[] => all.map(({ id, rating }) => `${id}${MARK}${rating}`);
+const parseRated = (texts: string[]): Rated[] =>
+  texts.flatMap((text) => {
+    const cut = text.lastIndexOf(MARK);
+    const rating = Number(text.slice(cut + 1));
+    const id = text.slice(0, cut);
+    return cut > 0 && isId(id) && Number.isFinite(rating) ? [{ id, rating }] : [];
+  });
+export const ratings = kept<Rated[]>("r", [], formatRated, parseRated);
 export const notSeen = kept<string[]>("n", [], (all) => all, (texts) => texts.filter(isId));
 export const why = keptText("why", "");
 export const unit = keptNumber("unit", 0, 0, 100_000);
@@ -105,6 +102,7 @@ export const names = kept<Record<number, string>>(
     ),
 );
 export const seed = keptNumber("seed", 1, 0, 2 ** 31);
+export const heldFilms = kept<Rated[]>("hold", [], formatRated, parseRated); // of the films' chain, at a level's code
 export const clamps = keptText("clamp", "");
 export const held = keptText("held", ""); // the dream: "", "on" or "off"
 export const speed = keptNumber("speed", 1, 0, 6); // of Gibbs sampling, as a position in its list

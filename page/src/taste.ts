@@ -1,9 +1,9 @@
 // The person at the page: what they rated, and what the service makes of it.
 
 import { computed, signal } from "@preact/signals";
-import { ask, askOnce, get, post, type Request } from "./api";
+import { ApiError, ask, askOnce, get, post, type Request } from "./api";
 import { idOf, itemOf, ratings } from "./state";
-import type { Activation, Item, ModelInfo, PredictedItem } from "./types";
+import type { Item, Recommendations, Served } from "./types";
 
 /** The items met so far, by id, for their titles. */
 export const known = signal<Record<string, Item>>({});
@@ -21,12 +21,18 @@ export const history = computed(() => ratings.value.map(({ id, rating }) => ({ i
 export const N_LISTED = 10;
 const N_REASONS = 3; // the first that speaks for the film is shown
 export const recommendRequest = computed<Request>(() =>
-  post("/recommend", { history: history.value, n: N_LISTED, n_reasons: N_REASONS }),
+  post("/recommend", { history: history.value, n: N_LISTED, n_reasons: N_REASONS, with_hidden: true }),
 );
-export const activationsRequest = computed<Request>(() => post("/activations", { history: history.value }));
 
-/** How far the history turns each unit on; filled by the Taste screen, looked at by others. */
-export const activations = signal<Activation[]>([]);
+/** What the Taste screen was answered last: one request serves the list, the hidden units, and the other screens. */
+export const listed = signal<Recommendations | null>(null);
+
+/** How far the history turns each unit on; empty where the model has none. */
+export const activations = computed<number[]>(() => listed.value?.hidden ?? []);
+
+/** Where each unit rests for someone unknown: what the first answer without a history would say. */
+export const loadResting = (): Promise<number[]> =>
+  askOnce<{ units: { resting_activation: number }[] }>("/units?n=1").then(({ units }) => units.map((one) => one.resting_activation));
 
 /** The history in Python, titles where they are known. */
 export const historyInPython = computed(() => {
@@ -35,30 +41,25 @@ export const historyInPython = computed(() => {
 });
 
 /** A program that opens the model that is served. */
-export function pythonOf(model: ModelInfo | null, lines: string): string {
+export function pythonOf(model: Served | null, lines: string): string {
   const name = JSON.stringify(model?.name ?? "films.harmonium");
-  return `from harmonium import Recommender\n\nrecommender = Recommender.load(${name})\nhistory = ${historyInPython.value}\n${lines}`;
+  const loader = model?.kind === "choices" ? "ChoiceRecommender" : "Recommender";
+  return `from harmonium import ${loader}\n\nrecommender = ${loader}.load(${name})\nhistory = ${historyInPython.value}\n${lines}`;
 }
 
-/** Learn the titles of rated items that came with the URL. */
+/** Learn the titles of rated items that came with the URL; one that the model does not know leaves the ratings. */
 export async function meetRated(): Promise<void> {
   const strangers = ratings.value.map(({ id }) => id).filter((id) => !(id in known.peek()));
-  if (!strangers.length) return;
-  try {
-    const found = await ask<{ predictions: PredictedItem[] }>(post("/predict", { history: [], items: strangers.map(itemOf) }));
-    meet(found.predictions);
-  } catch {
-    await dropUnknown(strangers); // a link from another model
-  }
-}
-
-async function dropUnknown(strangers: string[]): Promise<void> {
-  for (const id of strangers) {
-    await ask<{ predictions: PredictedItem[] }>(post("/predict", { history: [], items: [itemOf(id)] })).then(
-      ({ predictions }) => meet(predictions),
-      () => (ratings.value = ratings.value.filter((one) => one.id !== id)),
-    );
-  }
+  await Promise.all(
+    strangers.map((id) =>
+      ask<Item>(get(`/items/${encodeURIComponent(itemOf(id))}`)).then(
+        (item) => meet([item]),
+        (error: Error) => {
+          if (error instanceof ApiError && error.status === 422) ratings.value = ratings.value.filter((one) => one.id !== id);
+        },
+      ),
+    ),
+  );
 }
 
 export interface Example {
@@ -66,41 +67,22 @@ export interface Example {
   rated: { item: Item; rating: number }[];
 }
 
-const EXAMPLES: Record<string, [string[], string[]]> = {
-  "Space and machines": [
-    ["Blade Runner (1982)", "Alien (1979)", "Terminator, The (1984)", "2001: A Space Odyssey (1968)"],
-    ["Notting Hill (1999)", "Pretty Woman (1990)"],
-  ],
-  "Love and laughter": [
-    ["Notting Hill (1999)", "Sleepless in Seattle (1993)", "When Harry Met Sally... (1989)", "Pretty Woman (1990)"],
-    ["Alien (1979)", "Terminator, The (1984)"],
-  ],
-  "Drawn and animated": [
-    ["Toy Story (1995)", "Spirited Away (2001)", "Finding Nemo (2003)", "Lion King, The (1994)"],
-    ["Alien (1979)", "Pretty Woman (1990)"],
-  ],
-};
-
-/** Example tastes; none where the model does not know these films. */
-export async function loadExamples(model: ModelInfo): Promise<Example[]> {
-  const { levels } = model.scale;
-  const [lowest, highest] = [levels[0]!, levels.at(-1)!];
-  const titles = [...new Set(Object.values(EXAMPLES).flat(2))];
-  const [first] = (await ask<{ items: Item[] }>(get(`/items?q=${encodeURIComponent(titles[0]!)}&limit=1`))).items;
-  if (first?.title !== titles[0]) return [];
-  const { predictions } = await ask<{ predictions: PredictedItem[] }>(post("/predict", { history: [], items: titles }));
-  meet(predictions);
-  const found = new Map(titles.map((title, place) => [title, predictions[place]!]));
-  return Object.entries(EXAMPLES).map(([name, [liked, disliked]]) => ({
-    name,
+/** Example tastes, chosen by the model: well-known items far from each other. */
+export async function loadExamples(model: Served): Promise<Example[]> {
+  const { examples } = await askOnce<{ examples: { liked: Item[]; disliked: Item[] }[] }>("/examples");
+  const [lowest, highest] = model.kind === "choices" ? [0, CHOSEN] : [model.scale.levels[0]!, model.scale.levels.at(-1)!];
+  return examples.map(({ liked, disliked }) => ({
+    name: liked[0]!.title,
     rated: [
-      ...liked.map((title) => ({ item: found.get(title)!, rating: highest })),
-      ...disliked.map((title) => ({ item: found.get(title)!, rating: lowest })),
+      ...liked.map((item) => ({ item, rating: highest })),
+      ...(model.kind === "choices" ? [] : disliked.map((item) => ({ item, rating: lowest }))),
     ],
   }));
 }
 
-export const loadModel = (): Promise<ModelInfo> => askOnce<ModelInfo>("/model");
+export const CHOSEN = 1; // the "rating" of what was chosen: its weight
+
+export const loadModel = (): Promise<Served> => askOnce<Served>("/model");
 
 const N_ASKED = 120; // most rated items to ask about
 export async function loadPopular(): Promise<Item[]> {

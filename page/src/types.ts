@@ -30,9 +30,23 @@ export interface Place extends PredictedItem {
   reasons: ShortReason[];
 }
 
-export interface Recommendations {
-  n_rated: number;
-  recommendations: Place[];
+/** A place of a model that learned from choices. */
+export interface ChosenPlace extends Item {
+  rank: number;
+  score: number;
+  probability: number | null;
+  reasons: ShortReason[];
+}
+
+export type Recommendations = { n_rated: number; hidden: number[] | null } & (
+  | { kind: "ratings"; recommendations: Place[] }
+  | { kind: "choices"; recommendations: ChosenPlace[] }
+);
+
+export interface ChoiceExplanation {
+  kind: "choices";
+  item: ChosenPlace;
+  reasons: ShortReason[];
 }
 
 export interface UnitPart {
@@ -46,6 +60,7 @@ export interface FullReason extends ShortReason {
 }
 
 export interface Explanation {
+  kind: "ratings";
   item: PredictedItem;
   baseline: PredictedItem;
   reasons: FullReason[];
@@ -86,7 +101,25 @@ export interface Dream {
   falling: DreamItem[];
 }
 
+/** What is served: a model of ratings, or one that learned from choices, which knows no ratings. */
+export type Served = ModelInfo | ChoiceModelInfo;
+
+export interface ChoiceModelInfo {
+  kind: "choices";
+  name: string;
+  algorithm: string;
+  n_items: number;
+  n_units: number;
+  n_training_choices: number;
+  calibrated: boolean;
+  has_titles: boolean;
+  has_record: boolean;
+  settings: Record<string, unknown>;
+  terms: string;
+}
+
 export interface ModelInfo {
+  kind: "ratings";
   name: string;
   fingerprint: string;
   library: string;
@@ -136,6 +169,9 @@ export interface Evaluation {
   n_users: number;
   like: number;
 }
+
+/** Of a model of choices: metrics by name, each with its standard error under name_se. */
+export type ListEvaluation = { protocol: string; n_users: number } & Record<string, number | string | null>;
 
 export interface Histogram {
   edges: number[];

@@ -21,12 +21,14 @@ from .errors import HarmoniumError
 from .estimators.bernoulli_rbm import BernoulliRBM
 from .estimators.boltzmann_machine import BoltzmannMachine
 from .estimators.classification_rbm import ClassificationRBM
+from .estimators.conditional_rbm import ConditionalRBM
 from .estimators.deep_belief import DeepBeliefNetwork
 from .estimators.deep_boltzmann import DeepBoltzmannMachine
 from .estimators.gaussian_boltzmann import GaussianBoltzmann
 from .estimators.multinomial_rbm import MultinomialRBM, SemiRestricted
 from .estimators.rating_rbm import RatingRBM
 from .estimators.rbm import RBM
+from .estimators.semi_restricted_rbm import SemiRestrictedRBM
 from .evaluation.ratings import evaluate
 from .recommending.choice_recommender import ChoiceRecommender
 from .recommending.recommender import Recommender
@@ -38,6 +40,7 @@ __all__ = [
     "ChoiceRecommender",
     "GaussianBoltzmann",
     "ClassificationRBM",
+    "ConditionalRBM",
     "DeepBeliefNetwork",
     "DeepBoltzmannMachine",
     "HarmoniumError",
@@ -48,6 +51,7 @@ __all__ = [
     "Recommender",
     "Scale",
     "SemiRestricted",
+    "SemiRestrictedRBM",
     "Titles",
     "Vocabulary",
     "__version__",

@@ -60,5 +60,9 @@ class NotEnoughMemoryError(HarmoniumError, MemoryError):
     """What is asked for does not fit in memory; the message says how much it needs, and what needs less."""
 
 
+class NotEnoughDiskError(HarmoniumError, OSError):
+    """What is asked for does not fit on the disk; the message says how much it needs, and what needs less."""
+
+
 class ModelFileError(HarmoniumError, OSError):
     """A model file is missing, damaged, or of a version this release cannot read."""

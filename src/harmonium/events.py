@@ -27,6 +27,8 @@ class Began(Event):
         "choose" while the number of epochs is being chosen on validation ratings, "final" otherwise.
     n_cases, n_ratings, n_epochs, first_epoch : int
         `first_epoch` is above 0 in a run that goes on from a checkpoint.
+    device : str
+        What it runs on: "cpu", or "cuda:0" and the GPU's name.
     """
 
     kind: ClassVar[str] = "began"
@@ -36,6 +38,7 @@ class Began(Event):
     n_ratings: int
     n_epochs: int
     first_epoch: int
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,9 @@ class BoltzmannEpoch(Event):
         Sweeps that the free chains took at the last update.
     settled : bool
         Whether a full chain had settled by then.
+    swap_rates : tuple of float
+        Of "tempered-pcd": how often neighbours on the ladder exchanged states in this epoch, the pair nearest beta = 1
+        first.
     """
 
     kind: ClassVar[str] = "boltzmann_epoch"
@@ -182,6 +188,7 @@ class BoltzmannEpoch(Event):
     objective: float | None
     n_sweeps: int
     settled: bool
+    swap_rates: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,3 +233,75 @@ class ChoiceEpochEnded(Event):
     loss: float | None
     learning_rate: float
     validation_ndcg: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanged(Event):
+    """What workers added up during an epoch, as the first of them saw it.
+
+    Parameters
+    ----------
+    machine, phase : str
+    epoch : int
+    n_workers : int
+    seconds : float
+        Wall time of the epoch.
+    seconds_waiting : float
+        The part of it in which sums of other workers were waited for.
+    n_bytes : int
+        Size of the arrays that were added up.
+    """
+
+    kind: ClassVar[str] = "exchanged"
+    machine: str
+    phase: str
+    epoch: int
+    n_workers: int
+    seconds: float
+    seconds_waiting: float
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakesDisk(Event):
+    """Room on a disk is about to be taken.
+
+    Parameters
+    ----------
+    path : str
+        The folder.
+    what : str
+    n_bytes : int
+        At the most, while the work goes on.
+    free_bytes : int
+        What the disk has left.
+    """
+
+    kind: ClassVar[str] = "takes disk"
+    path: str
+    what: str
+    n_bytes: int
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Event):
+    """Some more ratings have been brought into the order in which they are learnt from.
+
+    Parameters
+    ----------
+    step : str
+        "reading", "sorting by user", "sorting by item" or "holding out".
+    done : int
+        Ratings done in this step.
+    total : int or None
+        Ratings there are; None while nobody knows.
+    seconds : float
+        Since the step began.
+    """
+
+    kind: ClassVar[str] = "stored"
+    step: str
+    done: int
+    total: int | None
+    seconds: float

@@ -8,6 +8,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
 from _program import harmonium, in_a_process
 
@@ -53,24 +54,102 @@ def test_keys_and_the_service_share_a_store_where_none_is_named(home):
     assert (home / "XDG_DATA_HOME/harmonium/store.db").exists()
 
 
-def test_retraining_learns_new_users_and_says_when_there_is_nothing_new(films, model, url, tmp_path):
+def fill(store: Store, n_users: int, first: int = 0) -> int:
+    """Store ratings of people with the small world's two tastes; how many."""
+    for user in range(first, first + n_users):
+        for item in range(18, 34):
+            store.put(f"new ☃ {user}", item, 4.5 if item % 2 == user % 2 else 1.5)
+    return 16 * n_users
+
+
+def test_retraining_goes_on_from_the_model_again_and_again(films, model, url, tmp_path):
     place = Path(shutil.copy(model, tmp_path / "films.harmonium"))
-    store = stored(url)
-    for item in range(18, 40):
-        store.put("some new ☃ user", item, 5.0 if item % 2 else 0.5)
-    store.put("1", 13, None)
-    arguments = ("retrain", place, films / "known.csv", "--store", url, "--json", "--quiet")
+    store, arguments = stored(url), ("retrain", place, films / "known.csv", "--store", url, "--json", "--quiet")
     before = Recommender.load(place)
+    n = fill(store, 3)
+    store.put("1", 13, None)
     done = harmonium(*arguments)
     assert done.code == 0, done.err
+    assert done.json["how"] == "going on" and done.json["n_stored"] == n + 1
     after = Recommender.load(place)
-    assert done.json["n_stored"] == 23
-    assert after.machine.fitted_model.level_counts.sum() >= before.machine.fitted_model.level_counts.sum() + 20
     assert after.machine.get_params() == before.machine.get_params() and after.titles == before.titles
-    assert harmonium(*arguments).json["n_ratings"] is None
-    store.put("1", 13, 4.0)
-    assert harmonium(*arguments).json["n_stored"] == 23
+    old, new = before.machine.fitted_model, after.machine.fitted_model
+    assert new.level_counts.sum() == done.json["n_ratings"] > old.level_counts.sum()
+    assert new.items.rbm.n_visible == old.items.rbm.n_visible + 3
+    assert new.blend == old.blend  # what was calibrated on held-out ratings stays
+    assert np.corrcoef(old.users.W.ravel(), new.users.W.ravel())[0, 1] > 0.9
+    assert harmonium(*arguments).json["how"] == "nothing new"
+    fill(store, 2, first=3)
+    store.forget("new ☃ 0")
+    again = harmonium(*arguments)
+    assert again.code == 0, again.err
+    last = Recommender.load(place)
+    assert last.machine.fitted_model.items.rbm.n_visible == old.items.rbm.n_visible + 5
+    assert len(last.record["store_users"]) == 5 and "new" not in str(last.record["store_users"])
     store.database.close()
+
+
+def test_retraining_from_scratch_learns_the_same_people(films, model, url, tmp_path):
+    place = Path(shutil.copy(model, tmp_path / "films.harmonium"))
+    store = stored(url)
+    fill(store, 3)
+    full = ("retrain", place, films / "known.csv", "--store", url, "--json", "--quiet", "--full", "--hold-out", "0.1")
+    done = harmonium(*full)
+    assert done.code == 0 and done.json["how"] == "from scratch", done.err
+    learnt = Recommender.load(place)
+    assert learnt.record["evaluation"]["model"]["n"] > 100
+    store.put("new ☃ 0", 40, 1.0)
+    store.database.close()
+    on = harmonium("retrain", place, films / "known.csv", "--store", url, "--json", "--quiet")
+    assert on.code == 0 and on.json["how"] == "going on", on.err
+    assert "the evaluation is of the model before" in Recommender.load(place).record["retrained"]
+
+
+def test_retraining_on_new_ratings_alone_is_kept_only_if_it_predicts_better(films, model, url, tmp_path):
+    place = Path(shutil.copy(model, tmp_path / "films.harmonium"))
+    store, arguments = stored(url), ("retrain", place, "--store", url, "--new-only", "--json", "--quiet")
+    fill(store, 1)
+    few = harmonium(*arguments)
+    assert few.code == 1 and "50 are needed" in few.err
+    for user in range(40):  # people whose taste is another than the model's: they like what is rated low there
+        for item in range(18, 34):
+            store.put(f"other {user}", item, 5.0 if item < 26 else 0.5)
+    before = Recommender.load(place)
+    done = harmonium(*arguments)
+    assert done.code == 0 and done.json["how"] == "new ratings alone", done.err
+    after = Recommender.load(place)
+    old, new = before.machine.fitted_model, after.machine.fitted_model
+    assert new.level_counts.sum() == old.level_counts.sum() + 41 * 16
+    assert np.array_equal(new.items.hidden, old.items.hidden) and not np.array_equal(new.users.W, old.users.W)
+    store.database.close()
+    content = place.read_bytes()
+    worse = harmonium(*arguments, "--force", "--epochs", "1000")
+    assert worse.code == 0 and (worse.json["how"] == "not better") == (place.read_bytes() == content)
+
+
+def test_a_retraining_that_is_killed_leaves_the_old_model_and_the_next_one_works(films, model, url, tmp_path):
+    place = Path(shutil.copy(model, tmp_path / "films.harmonium"))
+    store = stored(url)
+    fill(store, 3)
+    store.database.close()
+    content = place.read_bytes()
+    command = in_a_process("retrain", place, films / "known.csv", "--store", url, "--epochs", "100000")
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as learning:
+        assert learning.stderr is not None
+        assert any("going on from the model" in line for line in learning.stderr)
+        learning.kill()
+    assert place.read_bytes() == content
+    assert harmonium("retrain", place, films / "known.csv", "--store", url, "--quiet").code == 0
+    assert place.read_bytes() != content
+
+
+def test_retraining_says_which_options_exclude_each_other(films, model, url):
+    for options, message in (
+        (("--full", "--new-only"), "exclude each other"),
+        (("--hold-out", "0.1"), "goes with --full"),
+    ):
+        done = harmonium("retrain", model, films / "known.csv", "--store", url, *options)
+        assert done.code == 1 and message in done.err
 
 
 def test_retraining_that_cannot_be_done_leaves_the_model_as_it_was(films, model, url, tmp_path):
@@ -84,6 +163,9 @@ def test_retraining_that_cannot_be_done_leaves_the_model_as_it_was(films, model,
         assert done.code == 1 and "no such file" in done.err
     done = harmonium("retrain", place, films / "known.csv", "--store", url, "--scale", "1:5")
     assert done.code == 1 and place.read_bytes() == content
+    done = harmonium("retrain", place, films / "new.csv", "--store", url)
+    assert done.code == 1 and "not the ratings that the model was made of" in done.err
+    assert place.read_bytes() == content
 
 
 def test_a_model_remembers_what_was_held_out(films, tmp_path):

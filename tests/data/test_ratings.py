@@ -60,6 +60,28 @@ def test_the_radix_sort_is_a_stable_sort(pairs):
     assert (np.arange(len(pairs)) if order is None else order).tolist() == expected.tolist()
 
 
+def test_keys_too_wide_for_one_word_are_sorted_all_the_same():
+    rng = np.random.default_rng(0)
+    keys = [rng.integers(2**31 - 4, 2**31 - 1, 50) for _ in range(2)]
+    assert stable_order(*keys).tolist() == np.lexsort(keys[::-1]).tolist()
+
+
+def test_entries_are_sorted_and_compared_block_by_block(monkeypatch):
+    for module in ("sorting", "_entries"):
+        monkeypatch.setattr(f"harmonium.data.{module}.BLOCK", 3)
+    rng = np.random.default_rng(0)
+    rows = [(int(user), int(item), 1 + k % 5) for k, (user, item) in enumerate(rng.integers(0, 5, (40, 2)))]
+    users, items, values = zip(*rows)
+    last = Ratings.from_triples(users, items, values, scale=Scale.stars(), duplicates="last")
+    assert as_dict(last) == {(user, item): value for user, item, value in rows}
+    with pytest.raises(DataError, match="occur together twice"):
+        Ratings.from_triples(users, items, values, scale=Scale.stars())
+    again = Ratings.from_triples(
+        *last.to_frame().select("user_id", "item_id", "rating").to_dict(as_series=False).values()
+    )
+    assert as_dict(again) == as_dict(last)
+
+
 def test_a_rating_costs_five_bytes():
     n = 1000
     ratings = Ratings.from_triples(np.zeros(n, int), np.arange(n), np.ones(n))

@@ -1,5 +1,8 @@
 """The BoltzmannMachine estimator: its surface, its errors and its files."""
 
+import pickle
+import warnings
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -7,6 +10,7 @@ from scipy import sparse
 from harmonium.errors import DataError, ModelFileError, NotFittedError, SettingError
 from harmonium.estimators.boltzmann_machine import BoltzmannMachine
 from harmonium.models import boltzmann_exact
+from harmonium.training import boltzmann_state as states
 
 
 def rows(values="bits", n=400):
@@ -56,7 +60,7 @@ def test_partial_fit_goes_on_where_fit_ended():
     machine.partial_fit(X, n_epochs=5)
     assert machine.model_ is not before and machine.score(X) > score - 0.1
     assert BoltzmannMachine(method="pcd").partial_fit(X).model_ is not None
-    with pytest.raises(DataError, match="3 columns, the machine 4"):
+    with pytest.raises(DataError, match="X has 3 features, but BoltzmannMachine is expecting 4"):
         machine.partial_fit(X[:, :3])
 
 
@@ -113,14 +117,14 @@ def test_sparse_and_list_input_work_and_bad_input_names_its_place():
     )
     for bad, message in (
         (np.where(np.arange(4) == 2, 2, X), "row 0, column 2: 2 is neither 0 nor 1"),
-        (np.where(np.arange(4) == 1, np.nan, X), "row 0, column 1: nan"),
+        (np.where(np.arange(4) == 1, np.nan, X), "row 0, column 1 is NaN"),
         (np.empty((0, 4)), r"0 sample\(s\)"),
         ([1, 0], "Expected 2D array"),
         ([["a", "b"]], "not all numbers"),
     ):
         with pytest.raises(DataError, match=message):
             machine.fit(bad)
-    with pytest.raises(DataError, match=r"\(cases, 4\)"):
+    with pytest.raises(DataError, match="expecting 4 features"):
         machine.score_samples(X[:, :2])
 
 
@@ -152,3 +156,90 @@ def test_cloning_keeps_the_settings():
     machine = BoltzmannMachine(3, method="pcd", n_steps=4)
     assert clone(machine).get_params() == machine.get_params()
     assert "n_steps=4" in repr(machine)
+
+
+def same(a, b):
+    """Whether two fitted machines are equal bit for bit."""
+    mine, theirs = (m.model_.J.toarray() if sparse.issparse(m.model_.J) else m.model_.J for m in (a, b))
+    return np.array_equal(mine, theirs) and np.array_equal(a.model_.b, b.model_.b)
+
+
+CHAINS = [
+    {"method": "pcd"}, {"method": "tempered-pcd", "n_betas": 4}, {"method": "full-chain", "n_chains": 20},
+    {"method": "multi-prediction"}, {"method": "pcd", "inference": "mean-field"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("settings", CHAINS, ids=lambda s: s["method"])
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(settings, tmp_path):
+    ring = sparse.csr_array(np.roll(np.eye(6), 1, axis=1) + np.roll(np.eye(6), 2, axis=1))
+    how = {"n_hidden": 2, "n_epochs": 4, "n_chains": 30, "couplings": ring} | settings
+    whole, part, path = BoltzmannMachine(**how).fit(rows()), BoltzmannMachine(**how), tmp_path / "run.checkpoint"
+    for event in part.fitting(rows()):
+        if event.epoch == 2:
+            states.save(path, part._state, part._learning(), rows().astype(float))
+            break
+    resumed = BoltzmannMachine(**how).fit(rows(), checkpoint=path, resume=True)
+    assert same(whole, resumed) and resumed.history_[-1].kind == "saved"
+    with pytest.raises(ModelFileError, match="these differ: cases"):
+        BoltzmannMachine(**how).fit(1 - rows(), checkpoint=path, resume=True)
+    with pytest.raises(ModelFileError, match="these differ: n_steps"):
+        BoltzmannMachine(**how, n_steps=3).fit(rows(), checkpoint=path, resume=True)
+
+
+def test_methods_that_learn_in_one_piece_write_no_checkpoint(tmp_path):
+    with pytest.raises(SettingError, match="checkpoint: 'exact' learns in one piece"):
+        BoltzmannMachine(method="exact").fit(rows(), checkpoint=tmp_path / "run.checkpoint")
+
+
+@pytest.mark.parametrize("settings", CHAINS[:2], ids=lambda s: s["method"])
+def test_a_machine_read_from_a_file_learns_on_as_the_one_that_was_saved(settings, tmp_path):
+    machine = BoltzmannMachine(2, n_epochs=3, n_chains=30, **settings).fit(rows())
+    machine.save(tmp_path / "m.harmonium")
+    again, third = BoltzmannMachine.load(tmp_path / "m.harmonium"), pickle.loads(pickle.dumps(machine))
+    for other in (machine, again, third):
+        other.partial_fit(rows(), n_epochs=2)
+    assert same(machine, again) and same(machine, third)
+
+
+def test_tempered_chains_report_their_swap_rates_and_learn_modes_far_apart():
+    X = np.repeat([[0] * 10, [1] * 10], 100, axis=0)
+    how = {"n_epochs": 60, "learning_rate": 0.05, "n_chains": 50}
+    machine = BoltzmannMachine(method="tempered-pcd", n_betas=8, lowest_beta=0.0, **how).fit(X)
+    rates = machine.history_[-1].swap_rates
+    assert len(rates) == 7 and all(0 < rate <= 1 for rate in rates)
+    drawn = machine._state.chains.mean(axis=1)
+    assert 0.15 < (drawn > 0.5).mean() < 0.85
+    assert machine.score(X) > -2
+
+
+@pytest.mark.parametrize("values", ["bits", "spins"])
+def test_multi_prediction_learns_to_predict_what_is_left_out(values):
+    """A pair is left out whole once in four times and pays for both units then; biases alone would pay twice that."""
+    X = rows(values)
+    how = {"n_steps": 5, "n_epochs": 100, "learning_rate": 0.1}
+    machine = BoltzmannMachine(2, values=values, method="multi-prediction", **how).fit(X)
+    share = (X > 0).mean(axis=0)
+    cost = -(share * np.log(share) + (1 - share) * np.log(1 - share)).sum() / 4
+    assert -1.4 * cost < machine.history_[-1].objective < -0.8 * cost
+
+
+def test_scikit_learns_own_checks_pass_on_rows_it_can_take(monkeypatch):
+    """Those checks learn from normal numbers; here those above 0 are 1, as a pipeline would do."""
+    checks = pytest.importorskip("sklearn.utils.estimator_checks")
+    from harmonium.estimators import cases
+
+    read = cases.read
+
+    def as_bits(X, name="X"):
+        table = read(X, name)
+        if not np.isfinite(table.X.data if sparse.issparse(table.X) else table.X).all():
+            return table
+        return table._replace(X=(table.X > 0).astype(np.float32))
+
+    monkeypatch.setattr(cases, "read", as_bits)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = checks.check_estimator(BoltzmannMachine(2, method="pcd", n_epochs=2), on_fail=None)
+    assert [(f["check_name"], str(f["exception"])) for f in found if f["status"] == "failed"] == []
+    assert len(found) > 40

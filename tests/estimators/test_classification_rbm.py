@@ -11,6 +11,7 @@ from harmonium import ClassificationRBM
 from harmonium.errors import DataError, ModelFileError, SettingError
 from harmonium.models import labelled
 from harmonium.models import rbm as rbms
+from harmonium.training.dense import loop
 
 rng = np.random.default_rng(0)
 y = rng.choice(["red", "green", "blue"], 150, p=[0.5, 0.3, 0.2])
@@ -135,3 +136,19 @@ def test_hidden_means_and_free_energies_are_those_of_unknown_labels():
     assert machine.transform(X).shape == (150, 6)
     np.testing.assert_allclose(machine.free_energy(X), labelled.free_energy(machine.model_, X))
     assert machine.free_energy(X).mean() < machine.free_energy(1 - X).mean()
+
+
+@pytest.mark.parametrize("settings", [{"method": "pcd"}, {"method": "tempered-pcd", "optimizer": "adam"}])
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(settings, tmp_path):
+    how = {"n_hidden": 4, "n_epochs": 4, "learning_rate": 0.05, "discrimination": 0.5, "visible": "gaussian"} | settings
+    whole, part, path = ClassificationRBM(**how).fit(X, y), ClassificationRBM(**how), tmp_path / "run.checkpoint"
+    for event in part.fitting(X, y):
+        if event.kind == "dense_epoch" and event.epoch == 2:
+            columns = labelled.one_hot(np.searchsorted(part.classes_, y), 3)
+            loop.save(path, part._state, part._learning(), np.hstack((X, columns)))
+            break
+    assert same(whole, ClassificationRBM(**how).fit(X, y, checkpoint=path, resume=True))
+    with pytest.raises(ModelFileError, match="these differ: cases"):
+        ClassificationRBM(**how).fit(X, y[::-1], checkpoint=path, resume=True)
+    finished = ClassificationRBM(**how).fit(X, y, checkpoint=path)
+    assert finished.history_[-2].kind == "saved" and same(whole, finished)

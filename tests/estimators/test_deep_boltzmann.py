@@ -1,10 +1,14 @@
 """Deep Boltzmann machines: pre-training with doubled layers, joint learning, the estimator's surface and files."""
 
+import warnings
+
 import numpy as np
 import pytest
+from scipy import sparse
 
 from harmonium import DeepBoltzmannMachine
 from harmonium.errors import DataError, ModelFileError, NotFittedError, SettingError
+from harmonium.estimators import cases
 from harmonium.models import exact
 from harmonium.models import rbm as rbms
 from harmonium.models.rbm import RBM
@@ -47,7 +51,7 @@ def test_pretraining_alone_is_a_better_start_than_chance():
 def test_joint_learning_comes_near_the_best_possible(n_pretraining_epochs):
     machine = DeepBoltzmannMachine((3, 2), n_pretraining_epochs=n_pretraining_epochs, **LEARN).fit(X)
     assert machine.score(X) > -1.15  # 0.69 is the best possible
-    assert len(machine.history_) == 150
+    assert sum(event.kind == "boltzmann_epoch" for event in machine.history_) == 150
     drawn = machine.sample(400, n_sweeps=50, rng=1)
     assert (drawn[:, :2] != drawn[:, 2:]).all(axis=1).mean() > 0.5
     filled = machine.fill_in(np.repeat([[1, 1, 0, 1]], 200, axis=0), [True, True, False, False], n_sweeps=30, rng=0)
@@ -83,3 +87,47 @@ def test_what_does_not_fit_is_refused():
         DeepBoltzmannMachine((3, 2)).fit(X + 2)
     with pytest.raises(NotFittedError, match="not fitted"):
         DeepBoltzmannMachine().transform(X)
+
+
+def test_events_of_all_layers_and_of_joint_learning_reach_the_watcher():
+    seen = []
+    machine = DeepBoltzmannMachine((3, 2), n_pretraining_epochs=2, n_epochs=3).fit(X, watch=seen.append)
+    kinds = [event.kind for event in seen]
+    assert kinds == 2 * ["began", "dense_epoch", "dense_epoch", "ended"] + 3 * ["boltzmann_epoch"]
+    assert machine.history_ == seen
+
+
+def test_partial_fit_goes_on_jointly():
+    machine = DeepBoltzmannMachine((3, 2), n_pretraining_epochs=30, **LEARN).fit(X)
+    before, n = machine.score(X), len(machine.history_)
+    machine.partial_fit(X, n_epochs=5)
+    assert machine.score(X) > before - 0.3 and len(machine.history_) == n + 5
+    begun = DeepBoltzmannMachine((3, 2), n_pretraining_epochs=2)
+    assert begun.partial_fit(X, n_epochs=2).n_epochs == DeepBoltzmannMachine().n_epochs
+
+
+def test_multi_prediction_learns_what_left_out_units_are():
+    how = {"method": "multi-prediction", "n_steps": 5, "n_epochs": 100, "learning_rate": 0.05}
+    machine = DeepBoltzmannMachine((3, 2), n_pretraining_epochs=0, **how).fit(X)
+    values = [event.objective for event in machine.history_]
+    assert values[0] < -1.2 and values[-1] > -0.4  # two units are left out on average; biases alone pay 1.39 for them
+    with pytest.raises(SettingError, match="method: 'exact'"):
+        DeepBoltzmannMachine((3, 2), method="exact").fit(X)
+
+
+def test_scikit_learns_own_checks_pass_on_rows_it_can_take(monkeypatch):
+    """Those checks learn from normal numbers; here those above 0 are 1, as a pipeline would do."""
+    checks = pytest.importorskip("sklearn.utils.estimator_checks")
+    read = cases.read
+
+    def as_bits(X, name="X"):
+        table = read(X, name)
+        if not np.isfinite(table.X.data if sparse.issparse(table.X) else table.X).all():
+            return table
+        return table._replace(X=(table.X > 0).astype(np.float32))
+
+    monkeypatch.setattr(cases, "read", as_bits)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = checks.check_estimator(DeepBoltzmannMachine((3, 2), n_pretraining_epochs=1, n_epochs=2), on_fail=None)
+    assert [(f["check_name"], str(f["exception"])) for f in found if f["status"] == "failed"] == []

@@ -13,7 +13,7 @@ import pytest
 import harmonium
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("fastapi", "numba", "pandas", "polars", "narwhals", "rich", "scipy", "sklearn", "torch", "typer")
+HEAVY = ("fastapi", "numba", "pandas", "polars", "narwhals", "ray", "rich", "scipy", "sklearn", "torch", "typer")
 MOST_SECONDS = 0.150  # user time of interpreter and import together
 TRIES = 5  # the best of them: others may be at work on the machine
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from _twins import Twins
 
 from harmonium.conventions import UNRATED
 from harmonium.data import Ratings, Scale
@@ -14,6 +15,7 @@ from harmonium.units.levels import FEATURES, level_features
 
 N_USERS, N_ITEMS, N_HIDDEN = 23, 17, 128 + 64 + 32 + 16  # every width of a tile
 _load = vectors.loader(LANES)
+MODULES = [pytest.param(cpu, id="cpu"), pytest.param(Twins("gpu"), id="gpu")]
 TOLERANCE = {"rtol": 2e-4, "atol": 2e-5}  # float32 sums in another order
 
 
@@ -53,10 +55,10 @@ def empty_phase(plan, machine):
     return Phase(*(np.full((10, N_HIDDEN), np.nan, np.float32) for _ in range(2)), Z)
 
 
-def first_passes(features, rule, unrated):
-    """Both backends' phases of the same batch, with what the second pass needs."""
+def first_passes(features, rule, unrated, other=cpu):
+    """The reference's and another backend's phases of the same batch, with what the second pass needs."""
     out = []
-    for module in (reference, cpu):
+    for module in (reference, other):
         rng = np.random.default_rng(0)
         where, machine = layout(made_ratings(rng, unrated)), made_machine(rng, features)
         cases, plan = plan_of(module, where, rng)
@@ -71,11 +73,12 @@ def first_passes(features, rule, unrated):
     return out
 
 
+@pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("features", FEATURES)
 @pytest.mark.parametrize("rule", ["multi-prediction", "cd", "sampled cd", "pcd"])
-def test_the_first_pass_is_the_same_on_every_backend(features, rule):
+def test_the_first_pass_is_the_same_on_every_backend(features, rule, module):
     unrated = features in ("linear", "quadratic", "conditional-identity")
-    (expected, chain, plan, _), (found, other_chain, other_plan, _) = first_passes(features, rule, unrated)
+    (expected, chain, plan, _), (found, other_chain, other_plan, _) = first_passes(features, rule, unrated, module)
     for name in ("ptr", "origin", "case", "level", "place"):
         np.testing.assert_array_equal(getattr(plan, name), getattr(other_plan, name))
     for name in ("H0", "H1", "Z"):
@@ -83,12 +86,13 @@ def test_the_first_pass_is_the_same_on_every_backend(features, rule):
     np.testing.assert_array_equal(chain, other_chain)
 
 
+@pytest.mark.parametrize("other", MODULES)
 @pytest.mark.parametrize("optimizer", [ADAGRAD, ADAM, MOMENTUM])
 @pytest.mark.parametrize("rule", ["multi-prediction", "cd", "sampled cd"])
-def test_the_second_pass_is_the_same_on_every_backend(optimizer, rule):
+def test_the_second_pass_is_the_same_on_every_backend(optimizer, rule, other):
     f32 = np.float32
     results = []
-    for module, (phase, _, plan, machine) in zip((reference, cpu), first_passes("linear", rule, True)):
+    for module, (phase, _, plan, machine) in zip((reference, other), first_passes("linear", rule, True, other)):
         moments = Moments(*(np.full_like(a, 1e-4) for a in (machine.W, machine.W, machine.b, machine.b)))
         step = Step(optimizer, f32(0.02), f32(0.006), f32(0.03), f32(0.9), f32(0.999), f32(1.7), f32(1e-6))
         how = (
@@ -104,21 +108,22 @@ def test_the_second_pass_is_the_same_on_every_backend(optimizer, rule):
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("features", ["linear", "identity"])
 @pytest.mark.parametrize("n_hidden", [5, 16, 51])  # fitted machines are not padded
-def test_fields_and_probabilities_are_the_same_on_every_backend(features, n_hidden):
+def test_fields_and_probabilities_are_the_same_on_every_backend(features, n_hidden, module):
     rng = np.random.default_rng(0)
     ratings, machine = made_ratings(rng, features == "linear"), made_machine(rng, features, n_hidden)
     W, b, c, phi, _, conditional = machine
     entries = ratings.indptr, ratings.item
-    fields = [m.hidden_fields(*entries, ratings.level, phi, conditional, W, c) for m in (reference, cpu)]
+    fields = [m.hidden_fields(*entries, ratings.level, phi, conditional, W, c) for m in (reference, module)]
     np.testing.assert_allclose(fields[1], fields[0], **TOLERANCE)
     h = rng.random((N_USERS, n_hidden)).astype(np.float32)
-    p = [m.entry_probabilities(*entries, h, W, b, phi, conditional) for m in (reference, cpu)]
+    p = [m.entry_probabilities(*entries, h, W, b, phi, conditional) for m in (reference, module)]
     np.testing.assert_allclose(p[1], p[0], **TOLERANCE)
     asked = ratings.select(rng.random(ratings.n_entries) < 0.2)  # some cases have none
     known = (*entries, ratings.level)
-    p = [m.predictions(known, (asked.indptr, asked.item), phi, conditional, W, b, c) for m in (reference, cpu)]
+    p = [m.predictions(known, (asked.indptr, asked.item), phi, conditional, W, b, c) for m in (reference, module)]
     np.testing.assert_allclose(p[1], p[0], **TOLERANCE)
 
 
@@ -152,7 +157,7 @@ def test_compiled_exp_is_exact_to_a_few_units_in_the_last_place_and_never_overfl
 def test_an_unknown_backend_is_refused_by_name():
     from harmonium.errors import SettingError
 
-    with pytest.raises(SettingError, match="'abacus' is not one of cpu, reference"):
+    with pytest.raises(SettingError, match="'abacus' is not one of cpu, gpu, reference"):
         backend("abacus")
 
 

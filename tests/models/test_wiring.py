@@ -13,7 +13,8 @@ from harmonium.models import rbm as rbms
 from harmonium.models.rbm import RBM
 from harmonium.sampling import boltzmann as sampling
 from harmonium.testing import FALSE_ALARMS, chi_square, counts_of, exact_law, gradient
-from harmonium.training.boltzmann import edges_of, objective
+from harmonium.training.boltzmann import objective
+from harmonium.training.boltzmann_state import edges_of
 from harmonium.units import Bernoulli, Spin
 
 rng = np.random.default_rng(0)

@@ -18,6 +18,7 @@ import pytest
 from harmonium.cli.recording import held_out, measured, record
 from harmonium.data import Scale, Titles, load, read_ratings
 from harmonium.estimators.rating_rbm import RatingRBM
+from harmonium.recommending.choice_recommender import ChoiceRecommender
 from harmonium.recommending.recommender import Recommender
 
 ROOT = Path(__file__).parents[2]
@@ -102,6 +103,16 @@ def serving(model: Path) -> Iterator[str]:
 def address(model_file: Path, built: Path) -> Iterator[str]:
     """Address of a service of the bundled films."""
     with serving(model_file) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def choices_address(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a service whose model learned from what people chose."""
+    films = load("movielens-small")
+    path = tmp_path_factory.mktemp("choices") / "choices.harmonium"
+    ChoiceRecommender.fit(films.ratings.interactions(at_least=4), films.titles, validation=0.1).save(path)
+    with serving(path) as found:
         yield found
 
 

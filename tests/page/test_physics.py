@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harmonium.serving.small_machines import General, Restricted, distribution, states
+from harmonium.laboratory import chains, machines
 from harmonium.units import bernoulli
 
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
@@ -80,37 +80,40 @@ def steepest(free: np.ndarray, state: int) -> int:
 def test_the_browsers_physics_is_the_librarys(replay: Any):
     rng = np.random.default_rng(5)
     n_visible, n_hidden, temperatures = 9, 6, [1.0, 0.3, 4.0]
-    machine = Restricted(*(2 * rng.standard_normal(shape) for shape in ((n_visible, n_hidden), n_visible, n_hidden)))
+    machine = machines.restricted(
+        *(2 * rng.standard_normal(shape) for shape in ((n_visible, n_hidden), n_visible, n_hidden))
+    )
     upper = np.triu(rng.standard_normal((7, 7)), 1)
-    pairs = General(upper + upper.T, rng.standard_normal(7), 4)
+    pairs = machines.general(upper + upper.T, rng.standard_normal(7), 4)
     v, h = rng.integers(0, 2, (20, n_visible)), rng.integers(0, 2, (20, n_hidden))
     joint, fields, uniforms = rng.integers(0, 2, (20, 7)), 3 * rng.standard_normal(9), rng.random(9)
     clamp = [1, None, 0, *[None] * 6]
     said = replay(
         {
             "machine": {"W": machine.W.tolist(), "b": machine.b.tolist(), "c": machine.c.tolist()},
-            "pairs": {"J": pairs.W.tolist(), "b": pairs.b.tolist()},
+            "pairs": {"J": pairs.J.tolist(), "b": pairs.b.tolist()},
             "states": v.tolist(), "hidden": h.tolist(), "joint": joint.tolist(), "temperatures": temperatures,
             "fields": fields.tolist(), "uniforms": uniforms.tolist(), "clamp": clamp, "seed": 7,
         }
     )  # fmt: skip
     s = np.hstack((v, h))
-    np.testing.assert_allclose(said["hiddenFields"], machine.fields(s, list(range(9, 15))), **EXACT)
-    np.testing.assert_allclose(said["visibleFields"], machine.fields(s, list(range(9))), **EXACT)
-    np.testing.assert_allclose(said["energy"], machine.energy(s), **EXACT)
+    np.testing.assert_allclose(said["hiddenFields"], chains.fields(machine, s, np.arange(9, 15)), **EXACT)
+    np.testing.assert_allclose(said["visibleFields"], chains.fields(machine, s, np.arange(9)), **EXACT)
+    np.testing.assert_allclose(said["energy"], machines.energy(machine, s), **EXACT)
     for T, free, p, toss in zip(temperatures, said["free"], said["p"], said["toss"]):
-        np.testing.assert_allclose(free, -T * machine.log_weights(T), **EXACT)
-        np.testing.assert_allclose(p, distribution(machine, T)[0], **EXACT)
+        hot = machines.tempered(machine, T)
+        np.testing.assert_allclose(free, T * machines.free_energy(hot, machines.states(n_visible)), **EXACT)
+        np.testing.assert_allclose(p, machines.distribution(hot)[0], **EXACT)
         np.testing.assert_allclose(toss["p"], bernoulli.mean(fields / T), **EXACT)
         assert toss["on"] == (uniforms < np.asarray(toss["p"])).astype(int).tolist()
     assert said["held"]["on"][0] == 1 and said["held"]["on"][2] == 0
-    np.testing.assert_allclose(said["pairEnergy"], pairs.energy(joint), **EXACT)
-    np.testing.assert_allclose(said["unitFields"], pairs.fields(joint, list(range(7))), **EXACT)
+    np.testing.assert_allclose(said["pairEnergy"], machines.energy(pairs, joint), **EXACT)
+    np.testing.assert_allclose(said["unitFields"], chains.fields(pairs, joint, np.arange(7)), **EXACT)
     assert said["bits"] == v.tolist()
     assert said["random"] == splitmix32(7, 8)
 
-    p, bits = distribution(machine)[0], states(n_visible)
+    p, bits = machines.distribution(machine)[0], machines.states(n_visible)
     fits = (bits[:, 0] == 1) & (bits[:, 2] == 0)
     np.testing.assert_allclose(said["clamped"], np.where(fits, p, 0) / p[fits].sum(), **EXACT)
-    free = -machine.log_weights()
+    free = machines.free_energy(machine, bits)
     assert said["valleys"] == [steepest(free, state) for state in range(512)]

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 
 from harmonium.data import load
-from harmonium.kernels import cpu_liking
+from harmonium.kernels import cpu_fold_in, cpu_liking, cpu_top
 from harmonium.models import fold_in, rating_model
-from harmonium.recommending import Recommender
+from harmonium.recommending import Recommender, ranking
 from harmonium.recommending.liking import LikingTables
 from harmonium.recommending.many import Wanted, recommend_many
 
 
-@pytest.fixture(scope="module")
-def films() -> Recommender:
+@pytest.fixture(scope="module", params=[True, False], ids=["with choices", "liking alone"])
+def films(request: pytest.FixtureRequest) -> Recommender:
     """A recommender of the bundled films: more items than a block holds."""
     bundled = load("movielens-small")
-    return Recommender.fit(bundled.ratings, bundled.titles, n_hidden=8, n_epochs=2)
+    return Recommender.fit(bundled.ratings, bundled.titles, n_hidden=8, n_epochs=2, choices=request.param)
 
 
 def histories(recommender: Recommender, n: int, seed: int = 0):
@@ -56,6 +56,8 @@ def test_an_answer_does_not_depend_on_who_else_asks(films):
     together = films._liking.probabilities(people)
     for k, who in enumerate(people):
         assert np.array_equal(films._liking.probabilities([who])[0], together[k])
+    wanted = [Wanted(one, 10, None, True) for one in histories(films, 9)]
+    assert [recommend_many(films, [one])[0] for one in wanted] == recommend_many(films, wanted)
 
 
 def test_each_list_is_the_one_that_recommend_gives(films):
@@ -68,6 +70,49 @@ def test_each_list_is_the_one_that_recommend_gives(films):
         assert [row["rank"] for row in rows] == list(range(1, one.n + 1))
         assert np.allclose([row["score"] for row in rows], [place.score for place in expected], atol=1e-5)
         assert [row["item_id"] for row in rows] == [place.item_id for place in expected]
+
+
+@pytest.mark.parametrize("n_items", [5, 128, 1000])
+def test_the_compiled_list_is_that_of_numpy_ties_and_left_out_items_included(n_items):
+    rng = np.random.default_rng(n_items)
+    n_people, usual = 4, np.float32(0.5)
+    liking = rng.integers(0, 4, (n_people, n_items)).astype(np.float32) / 4  # exact: many ties
+    trusted = rng.integers(0, 3, n_items).astype(np.float32) / 2
+    n_ratings = rng.integers(0, 3, n_items)
+    left_out = rng.random((n_people, n_items)) < [[0.0], [0.3], [0.9], [1.0]]
+    places = np.array([min(n, n_items) for n in (1, 7, 100, 3)])
+    item = np.empty((n_people, places.max()), np.int64)
+    score = np.empty(item.shape, np.float32)
+    cpu_top.best(liking.copy(), left_out, trusted, usual, n_ratings, places, item, score)
+    for k in range(n_people):
+        expected = ranking.shrunk(liking[k], trusted, 0.5)
+        order = ranking.best(expected, n_ratings, ~left_out[k], int(places[k]))
+        assert item[k, item[k] >= 0].tolist() == order.tolist()
+        assert score[k, item[k] >= 0].tolist() == expected[order].tolist()
+
+
+@pytest.mark.parametrize("n", [1, 2, 12, 40])
+def test_the_compiled_basis_spans_the_rows_dependent_ones_included(n):
+    rng = np.random.default_rng(n)
+    g = rng.random((n, 40))
+    if n > 2:
+        g[2] = g[0] + 2 * g[1]
+    basis, rows = np.empty((n, 40)), np.empty((n, n))
+    cpu_fold_in.row_space(g, basis, rows)
+    kept = np.linalg.norm(basis, axis=1) > 0
+    assert kept.sum() == np.linalg.matrix_rank(g)
+    np.testing.assert_allclose(rows @ basis, g, atol=1e-12)
+    np.testing.assert_allclose(basis[kept] @ basis[kept].T, np.eye(kept.sum()), atol=1e-12)
+
+
+def test_probabilities_at_pairs_are_those_of_each_person(films):
+    model = films.machine.fitted_model
+    people = [rating_model.person(model, one.item, one.level) for one in histories(films, 3)]
+    row, item = np.array([2, 0, 1, 1]), np.array([5, 5, 0, 17])
+    found = rating_model.pair_probabilities(model, people, row, item)
+    for k, (who, i) in enumerate(zip(row, item)):
+        expected = rating_model.person_probabilities(model, people[who], np.array([i]))
+        np.testing.assert_allclose(found[k], expected[0], atol=1e-6)
 
 
 def test_the_limit_of_sharpness_is_that_of_the_model():

@@ -13,6 +13,7 @@ from harmonium.kernels import cpu, jit, reference
 from harmonium.models import boltzmann, boltzmann_exact
 from harmonium.randomness import key_of
 from harmonium.sampling import boltzmann as sampling
+from harmonium.sampling import boltzmann_tempering
 
 N, FALSE_ALARM = 6, 1e-4
 
@@ -142,3 +143,29 @@ def test_info_tells_the_share_of_units_that_changed():
 def test_an_unknown_scan_is_refused():
     with pytest.raises(SettingError, match="'random' is not one of"):
         sampling.init(made(), 2, scan="random")
+
+
+@pytest.mark.parametrize("values", ["bits", "spins"])
+@pytest.mark.parametrize("odd", [False, True])
+def test_the_whole_ladder_of_a_tempered_machine_keeps_its_joint_law(values, odd):
+    bm, n, betas = made(values, n=3), 30_000, np.array([1.0, 0.5, 0.2])
+    states = boltzmann_exact.states(3, values)
+    E = boltzmann.energy(bm, states)
+    laws = [np.exp(-beta * E) / np.exp(-beta * E).sum() for beta in betas]
+    rng = np.random.default_rng(2)
+    start = np.stack([states[rng.choice(8, n, p=p)] for p in laws], axis=1)
+    begun = boltzmann_tempering.init(bm, n, 1, betas)._replace(s=start, odd=odd)
+    state, info = boltzmann_tempering.step(bm, begun, 3)
+    index = np.stack([index_of(state.s[:, k]) for k in range(3)])
+    joint = np.einsum("i,j,k->ijk", *laws).ravel()
+    assert_follows(np.bincount(np.ravel_multi_index(index, (8, 8, 8)), minlength=512), joint)
+    assert info.accepted[:, int(odd)].any() and not info.accepted[:, 1 - int(odd)].any()
+
+
+def test_tempered_chains_reach_the_law_between_modes_that_sweeps_do_not_cross():
+    J = np.full((N, N), 0.6) - 0.6 * np.eye(N)
+    bm = boltzmann.machine(J, np.full(N, 0.1), values="spins")
+    state = boltzmann_tempering.init(bm, 4_000, 1, np.linspace(1, 0, 12), s=np.full((4_000, N), -1.0))
+    for t in range(150):
+        state, _ = boltzmann_tempering.step(bm, state, t)
+    assert_follows(np.bincount(index_of(state.s[:, 0]), minlength=2**N), boltzmann_exact.probabilities(bm))

@@ -165,7 +165,7 @@ def test_an_export_can_be_imported_again(keyed):
     keyed.post("/api/v1/users/ann/events", json={"kind": "opened", "item_id": 101})
     export = keyed.get("/api/v1/users/ann/export").json()
     assert [one["kind"] for one in export["events"]] == ["opened", "seen", "rated"]
-    answer = keyed.post("/api/v1/users/bob/ratings", json={"ratings": export["ratings"]})
+    answer = keyed.post("/api/v1/users/bob/ratings", json=export)  # the file as it is
     assert answer.json() == {"stored": 2, "removed": 0, "skipped": 0}
     assert keyed.get("/api/v1/users/bob/ratings").json()["ratings"] == export["ratings"]
     problem(keyed.get("/api/v1/users/nobody/export"), 404, "no-such-user")

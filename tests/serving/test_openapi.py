@@ -1,7 +1,8 @@
 """Whatever the OpenAPI document allows, and much that it forbids, gets an answer that the document describes."""
 
+import pytest
 import schemathesis
-from _world import running
+from _world import running, world
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -11,10 +12,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from harmonium.recommending.choice_recommender import ChoiceRecommender
 from harmonium.serving.store import open_database
 from harmonium.serving.store.keys import KeyRing
 
-EXAMPLES = 8  # an operation and mode: half a minute for all of them
+EXAMPLES = 6  # an operation and mode: ten seconds a kind of model
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance]
 BOUNDED = settings(
     max_examples=EXAMPLES,
@@ -26,7 +28,12 @@ BOUNDED = settings(
 )
 
 
-def test_no_request_makes_a_server_error_and_every_answer_is_as_documented(model, tmp_path):
+@pytest.mark.parametrize("kind", ["ratings", "choices"])
+def test_no_request_makes_a_server_error_and_every_answer_is_as_documented(model, tmp_path, kind):
+    if kind == "choices":
+        model = tmp_path / "choices.harmonium"
+        ratings, titles = world()
+        ChoiceRecommender.fit(ratings.interactions(at_least=3.5), titles, validation=0.3).save(model)
     store = f"sqlite:///{tmp_path / 'store.db'}"
     database = open_database(store)
     key = KeyRing(database).create("schemathesis")

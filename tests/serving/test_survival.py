@@ -195,8 +195,8 @@ def test_two_hundred_clients_at_once_are_all_answered(model, tmp_path):
 
 
 def test_requests_under_way_are_answered_when_the_service_is_told_to_stop(model, tmp_path):
-    asked = {"machine": {"kind": "general", "n_visible": 9, "W": [[0.0] * 14] * 14, "b": [0.0] * 14}}
-    asked |= {"rule": "exact", "n_updates": 150, "record_every": 1000}
+    asked = {"machine": {"kind": "general", "n_visible": 9, "J": [[0.0] * 14] * 14, "b": [0.0] * 14}}
+    asked |= {"rule": "cd", "n_steps": 20, "n_updates": 1000, "record_every": 1000}  # a second or two
     with running(model, f"sqlite:///{tmp_path / 'store.db'}") as service:
         answers = []
         thread = threading.Thread(

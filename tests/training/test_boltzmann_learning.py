@@ -8,8 +8,11 @@ from scipy import sparse
 
 from harmonium.errors import DivergenceError, SettingError
 from harmonium.models import boltzmann, boltzmann_exact
+from harmonium.sampling import boltzmann as sampling
 from harmonium.training import boltzmann as learning
-from harmonium.training.boltzmann import BoltzmannLearning, edges_of
+from harmonium.training import boltzmann_state as states
+from harmonium.training.boltzmann_prediction import multi_prediction
+from harmonium.training.boltzmann_state import BoltzmannLearning, edges_of
 
 N_CASES = 3_000
 
@@ -27,7 +30,7 @@ def drawn(bm, n=N_CASES, seed=1):
 
 def learnt(v, n_hidden=0, mask=None, values="bits", **settings):
     edges, how = edges_of(v.shape[1] + n_hidden, mask), BoltzmannLearning(**settings)
-    state = learning.start(learning.initial(v, n_hidden, edges, values, 0), v, edges, how, 0)
+    state = states.start(states.initial(v, n_hidden, edges, values, 0), v, edges, how, 0)
     events = list(learning.train(state, v, how))
     return state, events
 
@@ -47,11 +50,43 @@ def test_gradients_are_finite_differences_of_their_objective(values, mask, metho
     rng, v = np.random.default_rng(0), drawn(truth(values, 4), 30)
     n = 4 + n_hidden
     edges = edges_of(n, None if mask == "all" else sparse.csr_array(rng.random((n, n)) < 0.6))
-    like = learning.initial(v, n_hidden, edges, values, 0)
+    like = states.initial(v, n_hidden, edges, values, 0)
     function = learning.objective(v, np.full(len(v), 1 / len(v)), edges, like, 0.1, method)
     x, step = rng.normal(0, 0.5, len(edges.i) + n), 1e-6
     slope = [(function(x + step * e)[0] - function(x - step * e)[0]) / (2 * step) for e in np.eye(len(x))]
     np.testing.assert_allclose(function(x)[1], slope, atol=1e-8)
+
+
+@pytest.mark.parametrize("values", ["bits", "spins"])
+@pytest.mark.parametrize("mask", ["all", "sparse"])
+@pytest.mark.parametrize("n_sweeps", [1, 3])
+def test_the_error_of_predictions_is_followed_back_through_all_sweeps(values, mask, n_sweeps):
+    rng, v = np.random.default_rng(0), drawn(truth(values, 4), 12)
+    edges = edges_of(6, None if mask == "all" else sparse.csr_array(rng.random((6, 6)) < 0.6))
+    like, kept = states.initial(v, 2, edges, values, 0), rng.random((12, 4)) < 0.5
+    x, step, n_edges = rng.normal(0, 0.5, len(edges.i) + 6), 1e-6, len(edges.i)
+    order = sampling.update_order(replace(like, J=edges.couplings(np.ones(n_edges))))
+
+    def function(x):
+        bm = replace(like, J=edges.couplings(x[:n_edges]), b=x[n_edges:].copy())
+        return multi_prediction(bm, v, kept, edges, order, n_sweeps)
+
+    slope = [(function(x + step * e)[0] - function(x - step * e)[0]) / (2 * step) for e in np.eye(len(x))]
+    np.testing.assert_allclose(np.concatenate(function(x)[1:]), slope, atol=1e-8)
+
+
+def test_a_prediction_from_units_without_ties_is_their_own_bias():
+    """And with one left-out unit and one sweep, log-probabilities are those of pseudo-likelihood."""
+    bm, v = truth("bits", 5), drawn(truth("bits", 5), 40)
+    edges = edges_of(5)
+    kept = np.ones((40, 5), bool)
+    kept[np.arange(40), np.arange(40) % 5] = False
+    value, *_ = multi_prediction(bm, v, kept, edges, sampling.update_order(bm), 1)
+    x = boltzmann.fields(bm, v)[~kept]
+    assert value == pytest.approx((v[~kept] * x - np.log1p(np.exp(x))).mean())
+    free = replace(bm, J=np.zeros((5, 5)))
+    value, *_ = multi_prediction(free, v, np.zeros((40, 5), bool), edges, sampling.update_order(bm), 2)
+    assert value == pytest.approx((v * bm.b - np.log1p(np.exp(bm.b))).sum(axis=1).mean())
 
 
 @pytest.mark.parametrize("values", ["bits", "spins"])
@@ -70,6 +105,8 @@ def test_the_exact_gradient_ends_at_matching_moments(values):
     [
         ({"method": "pseudo-likelihood", "n_epochs": 200}, 0.005),
         ({"method": "pcd", "n_epochs": 40}, 0.005),
+        ({"method": "tempered-pcd", "n_epochs": 40, "n_betas": 4}, 0.005),
+        ({"method": "multi-prediction", "n_epochs": 40, "n_steps": 4, "keep": 0.7}, 0.05),
         ({"method": "full-chain", "n_epochs": 4, "learning_rate": 0.03}, 0.02),
     ],
 )
@@ -81,7 +118,7 @@ def test_other_methods_come_near_the_best_likelihood(settings, short, values):
     assert len(events) <= settings["n_epochs"]
 
 
-@pytest.mark.parametrize("inference", learning.INFERENCE)
+@pytest.mark.parametrize("inference", states.INFERENCE)
 @pytest.mark.parametrize("method", ["exact", "pcd"])
 def test_hidden_units_learn_what_pairs_of_visible_ones_cannot(method, inference):
     """Parity of three bits: every pair looks independent, so a machine without hidden units learns nothing."""
@@ -97,7 +134,7 @@ def test_couplings_that_begin_at_0_are_not_updated_together():
     """A machine begins without couplings; colours come from what may be tied, not from what is."""
     v = drawn(truth(), 50)
     edges = edges_of(6)
-    state = learning.start(learning.initial(v, 0, edges, "bits"), v, edges, BoltzmannLearning(), 0)
+    state = states.start(states.initial(v, 0, edges, "bits"), v, edges, BoltzmannLearning(), 0)
     assert len(state.order) == 6
 
 
@@ -140,7 +177,7 @@ def test_learning_is_the_same_again_and_differs_with_the_seed():
     v, how, edges = drawn(truth(), 200), BoltzmannLearning(method="pcd", n_epochs=3), edges_of(8)
     found = []
     for seed in (0, 0, 1):
-        state = learning.start(learning.initial(v, 2, edges, "bits", 0), v, edges, how, seed)
+        state = states.start(states.initial(v, 2, edges, "bits", 0), v, edges, how, seed)
         list(learning.train(state, v, how))
         found.append(state.bm.J)
     np.testing.assert_array_equal(found[0], found[1])

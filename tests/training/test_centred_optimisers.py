@@ -26,4 +26,4 @@ def test_every_optimiser_learns_with_centred_units(optimizer, method):
     learnt = state.start(begun, learning, 0, X.mean(axis=0), len(X))
     for _ in loop.train(learnt, X, learning):
         pass
-    assert exact.log_likelihood(learnt.rbm(), X).mean() > BEST - (0.1 if method == "exact" else 0.25)
+    assert exact.log_likelihood(learnt.model(), X).mean() > BEST - (0.1 if method == "exact" else 0.25)

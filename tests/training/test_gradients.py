@@ -12,7 +12,7 @@ from harmonium.models import level_rbm
 from harmonium.models.level_rbm import LevelRBM
 from harmonium.randomness import key_of, uniforms
 from harmonium.training import state as states
-from harmonium.training.batches import layout
+from harmonium.training.batches import Chunk, layout
 from harmonium.training.loop import run_epoch
 from harmonium.training.settings import Learning
 from harmonium.units import bernoulli, levels
@@ -47,7 +47,7 @@ def learnt(rbm, cases, **settings):
     """Change of every parameter in one epoch of one batch by plain gradient ascent: the gradient summed over cases."""
     learning = Learning(batch_size=max(1, cases.n_users), n_epochs=1, **(PLAIN | settings))
     state = states.start(rbm, cases, learning, seed=11)
-    run_epoch(state, layout(cases), learning)
+    run_epoch(state, [Chunk.of(layout(cases))], learning)
     after = state.rbm()
     return {name: getattr(after, name).astype(np.float64) - getattr(rbm, name) for name in ("W", "b", "c")}, state
 

@@ -4,7 +4,7 @@ import { Trace } from "../charts/trace";
 import { counted, percent } from "../parts/bars";
 import { Copies } from "../parts/copies";
 import { Vessels } from "../parts/vessels";
-import { idOf, itemOf, ratings, seed, unit, unitName } from "../state";
+import { heldFilms, idOf, itemOf, ratings, seed, unit, unitName } from "../state";
 import { loadModel, loadPopular, titleOf } from "../taste";
 import type { ItemId, ModelInfo } from "../types";
 import { split } from "./taste";
@@ -89,8 +89,12 @@ export function FilmChain() {
   const [problem, setProblem] = useState("");
   const start = async () => {
     const found = await loadModel();
+    if (found.kind !== "ratings") return; // there is no machine of ratings
     const { levels } = found.scale;
-    const own = ratings.peek().map(({ id, rating }): Film => ({ id, level: levels.indexOf(rating), held: false }));
+    const holding = heldFilms.peek().filter(({ rating }) => rating in levels);
+    const kept = holding.map(({ id, rating }): Film => ({ id, level: rating, held: true }));
+    const rated = ratings.peek().map(({ id, rating }): Film => ({ id, level: levels.indexOf(rating), held: false }));
+    const own = [...kept, ...rated.filter(({ id }) => !kept.some((film) => film.id === id))];
     const others = (await loadPopular()).map(({ item_id }: { item_id: ItemId }): Film => ({ id: idOf(item_id), level: null, held: false }));
     const films = [...own, ...others.filter(({ id }) => !own.some((film) => film.id === id))].slice(0, N_FILMS);
     setModel(found);
@@ -109,7 +113,10 @@ export function FilmChain() {
     }
     setBusy(false);
   };
-  const hold = (k: number) =>
+  const hold = (k: number) => {
+    const film = chain.films[k]!;
+    const others = heldFilms.value.filter(({ id }) => id !== film.id);
+    heldFilms.value = film.held ? others : [...others, { id: film.id, rating: film.level! }];
     setChain({
       ...begun(chain.films.map((film, i) => (i === k ? { ...film, held: !film.held } : film)), model.scale.levels.length),
       hidden: chain.hidden,
@@ -117,6 +124,7 @@ export function FilmChain() {
       next: chain.next,
       step: chain.step,
     });
+  };
   return (
     <section class="card compared" aria-labelledby="filmchain-title">
       <header>
@@ -129,7 +137,7 @@ export function FilmChain() {
       </p>
       <ul class="film-chain">
         {chain.films.map((film, k) => (
-          <FilmRow key={film.id} film={film} values={model.scale.levels} counts={chain.counts[k]!} exact={chain.exact?.[k]} onHold={() => hold(k)} />
+          <FilmRow key={film.id} film={film} values={model.scale.levels} counts={chain.counts[k]!} exact={chain.exact?.[k]} busy={busy} onHold={() => hold(k)} />
         ))}
       </ul>
       {chain.p && chain.hidden && (
@@ -167,10 +175,11 @@ interface FilmRowProps {
   values: number[];
   counts: number[];
   exact: number[] | undefined;
+  busy: boolean;
   onHold: () => void;
 }
 
-function FilmRow({ film, values, counts, exact, onHold }: FilmRowProps) {
+function FilmRow({ film, values, counts, exact, busy, onHold }: FilmRowProps) {
   const total = counts.reduce((sum, n) => sum + n, 0);
   const sampled = counts.map((n) => (total ? n / total : 0));
   const most = Math.max(0.05, ...sampled, ...(exact ?? []));
@@ -195,7 +204,7 @@ function FilmRow({ film, values, counts, exact, onHold }: FilmRowProps) {
           </li>
         ))}
       </ul>
-      <button type="button" aria-pressed={film.held} disabled={film.level === null} aria-label={`Hold ${name} at its stars`} onClick={onHold}>
+      <button type="button" aria-pressed={film.held} disabled={busy || film.level === null} aria-label={`Hold ${name} at its stars`} onClick={onHold}>
         Hold
       </button>
     </li>

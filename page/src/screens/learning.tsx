@@ -1,13 +1,13 @@
 import { scaleLinear } from "d3-scale";
 import { line } from "d3-shape";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { ask, post } from "../api";
+import { ask, asPython, post } from "../api";
 import { Lines, Plot, type Series } from "../charts/plot";
 import { counted, signed } from "../parts/bars";
 import { Choice } from "../parts/choice";
 import { Copies } from "../parts/copies";
 import { Waiting, useMade } from "../parts/making";
-import { useOnScreen, useWidth } from "../parts/motion";
+import { isStill, useOnScreen, useWidth } from "../parts/motion";
 import { Glyph } from "../parts/pixels";
 import { stateOf } from "../physics";
 import { type Landscape, type Learnt, N_HIDDEN, type RestrictedMachine, type Small, landscapeOf, newMachine, small } from "../small";
@@ -17,6 +17,8 @@ import { type Terrain, terrain } from "../terrain";
 const RATE = 0.4;
 const SPREAD = 0.5; // of the first weights: enough to leave the flat start soon
 const HEIGHT = 280;
+const REACH = 4; // neighbours to each side that the drawn curve is averaged over
+const WORST = 16; // nats: what is more surprising is drawn alike
 const RULES = {
   cd1: { name: "CD-1", rule: "cd", n_steps: 1 },
   cd10: { name: "CD-10", rule: "cd", n_steps: 10 },
@@ -38,7 +40,14 @@ export function Learning() {
         An honest dream takes a long chain. <em>Contrastive divergence</em> is the short cut: start at the data, take one sweep,
         and call that the dream.
       </p>
-      {made.value ? <Beats small={made.value} /> : <Waiting problem={made.problem}>The small machine is learning…</Waiting>}
+      {made.value ? (
+        <>
+          <Glance small={made.value} />
+          <Beats small={made.value} />
+        </>
+      ) : (
+        <Waiting problem={made.problem}>The small machine is learning…</Waiting>
+      )}
       <Compared />
     </>
   );
@@ -74,6 +83,47 @@ async function learnOn(from: Lesson, which: Rule, n: number): Promise<Lesson> {
   return { ...now, before: await landscapeOf(now.machine), round: null };
 }
 
+async function withRound(from: Lesson, which: Rule): Promise<Lesson> {
+  const learnt = await ask<Learnt<RestrictedMachine>>(learnRequest(from, which, 1));
+  return { ...from, round: { learnt, after: await landscapeOf(learnt.machine) } };
+}
+
+const GLANCED = 250; // updates before the one that is shown: valleys are there, and not yet deep
+const PANELS: [string, string][] = [
+  ["The data", "Fourteen pictures are to become likely: here the energy is to go down."],
+  ["The dream", "From each the machine takes one sweep. Where it ends, the energy is to go up."],
+  ["The push", "Both at once. Where a dream ends on a picture of the data, the pushes cancel."],
+  ["The new landscape", "After one update, exact, over the ghost of the old one. Thousands of these dig the valleys."],
+];
+
+/** One update in four pictures, for those who read on without touching anything. */
+function Glance({ small: { landscape, data, patterns } }: { small: Small }) {
+  const land = useMemo(() => terrain(landscape.free_energy), [landscape]);
+  const [lesson, setLesson] = useState<Lesson | null>(null);
+  useEffect(() => void lessonAt("cd1", GLANCED).then((found) => withRound(found, "cd1")).then(setLesson, () => undefined), []);
+  return (
+    <ol class="glance" aria-label="One update of contrastive divergence in four beats">
+      {PANELS.map(([title, text], k) => (
+        <li key={title} class="card">
+          <h3>
+            <span class="soft">{k + 1}</span> {title}
+          </h3>
+          {lesson ? (
+            <Surprise land={land} lesson={lesson} beat={k + 1} patterns={patterns} side={data.side} height={150} bare />
+          ) : (
+            <p class="waiting" aria-hidden="true" />
+          )}
+          <p class="note">{text}</p>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+const PLAYED = 40; // updates between two whose beats are played
+const MOST_PLAYED = 600; // updates after which playing ends
+const BEAT = 1300; // ms
+
 const BEATS = [
   "Now: how surprised the machine is at each of the 512 pictures. Low is likely.",
   "Beat 1, the data. Blue discs: the 14 bars and stripes. Their hidden units are worked out; here energy is to go down.",
@@ -82,11 +132,22 @@ const BEATS = [
   "Beat 4, the new landscape, exact, over the ghost of the old one.",
 ];
 
-function Beats({ small: { landscape, data, patterns } }: { small: Small }) {
+function Beats({ small }: { small: Small }) {
+  const frame = useRef<HTMLDivElement>(null);
+  const here = useOnScreen(frame);
+  return (
+    <div ref={frame} class="stack">
+      <Lessons small={small} here={here} />
+    </div>
+  );
+}
+
+function Lessons({ small: { landscape, data, patterns }, here }: { small: Small; here: boolean }) {
   const land = useMemo(() => terrain(landscape.free_energy), [landscape]);
   const which = ruleOf(rule.value);
   const [lesson, setLesson] = useState<Lesson | null>(null);
   const [beat, setBeat] = useState(0);
+  const [playing, setPlaying] = useState(false);
   const [busy, setBusy] = useState(true);
   const [problem, setProblem] = useState("");
   const ticket = useRef(0);
@@ -109,20 +170,33 @@ function Beats({ small: { landscape, data, patterns } }: { small: Small }) {
     );
   };
   useEffect(() => follow(lessonAt(which, Math.round(updates.peek())), 0), [which]);
-  if (!lesson) return <Waiting problem={problem}>…</Waiting>;
-  const prepare = async (from: Lesson): Promise<Lesson> => {
-    const found = await ask<Learnt<RestrictedMachine>>(learnRequest(from, which, 1));
-    return { ...from, round: { learnt: found, after: await landscapeOf(found.machine) } };
-  };
+  useEffect(() => {
+    if (here && !isStill() && !updates.peek()) setPlaying(true);
+  }, [here]);
+  useEffect(() => {
+    if (!playing || !here || busy || problem || !lesson) return undefined;
+    if (lesson.update >= MOST_PLAYED) {
+      setPlaying(false);
+      return undefined;
+    }
+    const timer = setTimeout(() => (beat === 4 ? more(PLAYED) : next()), beat ? BEAT : BEAT / 3);
+    return () => clearTimeout(timer);
+  }, [playing, here, busy, beat, lesson, problem]);
   const settled = (from: Lesson): Lesson =>
     from.round && beat === 4
       ? { machine: from.round.learnt.machine, chains: from.round.learnt.chains, update: from.round.learnt.update, before: from.round.after, round: null }
       : { ...from, round: null };
   const next = () => {
-    if (beat === 0 || beat === 4) follow(prepare(settled(lesson)), 1);
+    if (!lesson) return;
+    if (beat === 0 || beat === 4) follow(withRound(settled(lesson), which), 1);
     else setBeat(beat + 1);
   };
-  const more = (n: number) => follow(learnOn(settled(lesson), which, n), 0);
+  const more = (n: number) => lesson && follow(learnOn(settled(lesson), which, n), 0);
+  const byHand = (act: () => void) => () => {
+    setPlaying(false);
+    act();
+  };
+  if (!lesson) return <Waiting problem={problem}>…</Waiting>;
   const shown = beat === 4 && lesson.round ? lesson.round.after : lesson.before;
   const best = data.best_log_likelihood;
   return (
@@ -152,28 +226,31 @@ function Beats({ small: { landscape, data, patterns } }: { small: Small }) {
           {BEATS[beat]}
         </p>
         <div class="row">
-          <button type="button" class="primary" disabled={busy} onClick={next}>
+          <button type="button" class="primary" disabled={busy && !playing} onClick={byHand(next)}>
             {beat === 0 || beat === 4 ? "First beat" : "Next beat"}
           </button>
-          <button type="button" disabled={busy} onClick={() => more(20)}>
+          <button type="button" aria-pressed={playing} onClick={() => setPlaying(!playing)}>
+            {playing ? "Pause" : "Play"}
+          </button>
+          <button type="button" disabled={busy && !playing} onClick={byHand(() => more(20))}>
             Learn 20 updates
           </button>
-          <button type="button" disabled={busy} onClick={() => more(200)}>
+          <button type="button" disabled={busy && !playing} onClick={byHand(() => more(200))}>
             200
           </button>
-          <button type="button" class="plain" disabled={busy} onClick={() => follow(lessonAt(which, 0), 0)}>
+          <button type="button" class="plain" disabled={busy && !playing} onClick={byHand(() => follow(lessonAt(which, 0), 0))}>
             Forget all
           </button>
         </div>
         {problem && <p class="problem">{problem}</p>}
         <figcaption>
-          The surprise is -log p(picture), in nats, exact over all 512. The places are those of the landscape above, so that one
-          sees its valleys being dug.
+          The surprise is -log p(picture), in nats, exact over all 512: the thin line, and the thick one averaged for the eye. The
+          places are those of the landscape above, so that one sees its valleys being dug.
         </figcaption>
       </figure>
       <Copies
         request={learnRequest(lesson, which, 1)}
-        python={`from urllib.request import Request, urlopen\nimport json\n\nbody = ${JSON.stringify(learnRequest({ ...lesson, machine: lesson.machine }, which, 1).body)}\nrequest = Request("${location.origin}/api/v1/lab/learn", json.dumps(body).encode(), {"content-type": "application/json"})\nprint(json.load(urlopen(request))["fantasies"])`}
+        python={`from urllib.request import Request, urlopen\nimport json\n\nbody = ${asPython(learnRequest(lesson, which, 1).body)}\nrequest = Request("${location.origin}/api/v1/lab/learn", json.dumps(body).encode(), {"content-type": "application/json"})\nprint(json.load(urlopen(request))["fantasies"])`}
       />
     </>
   );
@@ -185,27 +262,40 @@ interface SurpriseProps {
   beat: number;
   patterns: number[];
   side: number;
+  height?: number;
+  bare?: boolean; // without numbers and pictures below, for a small one
 }
 
 /** The surprise at every picture, with the data, the dreams and the pushes of one update. */
-function Surprise({ land, lesson, beat, patterns, side }: SurpriseProps) {
+function Surprise({ land, lesson, beat, patterns, side, height = HEIGHT, bare = false }: SurpriseProps) {
   const place = useRef<HTMLDivElement>(null);
   const width = useWidth(place, 1000);
-  const foot = 44;
-  const left = 34;
+  const foot = bare ? 24 : 44;
+  const left = bare ? 6 : 34;
   const surprise = (one: Landscape) => one.probability.map((p) => -Math.log(Math.max(p, 1e-12)));
   const before = useMemo(() => surprise(lesson.before), [lesson.before]);
   const after = useMemo(() => (lesson.round ? surprise(lesson.round.after) : before), [lesson.round, before]);
   const x = scaleLinear([0, before.length - 1], [left, width - 6]);
-  const y = scaleLinear([2, 16], [HEIGHT - foot - 8, 18]).clamp(true);
+  const seen = [...before, ...after].filter((one) => one < WORST);
+  const y = scaleLinear([Math.min(...seen) - 0.3, Math.max(...seen) + 0.3], [height - foot - 8, 20]).clamp(true);
   const drawn = (values: number[]) => line<number>((_, k) => x(k), (state) => y(values[state]!))(land.order)!;
+  /** Averaged over neighbours of the same valley, for the eye; the thin line behind is exact. */
+  const smoothed = (values: number[]): number[] => {
+    const out = new Array<number>(values.length);
+    land.order.forEach((state, k) => {
+      const valley = land.valley[state]!;
+      const [from, to] = [Math.max(land.edges[valley]!, k - REACH), Math.min(land.edges[valley + 1]! - 1, k + REACH)];
+      out[state] = land.order.slice(from, to + 1).reduce((sum, one) => sum + values[one]!, 0) / (to - from + 1);
+    });
+    return out;
+  };
   const spot = (state: number, values = before): [number, number] => [x(land.place[state]!), y(values[state]!)];
   const dreams = count((lesson.round?.learnt.fantasies ?? []).map(stateOf));
   const size = Math.min(24, (width / land.bottoms.length) * 0.7);
   return (
     <div ref={place}>
-      <svg class="surprise" viewBox={`0 0 ${width} ${HEIGHT}`} width={width} height={HEIGHT} role="img" aria-label={`Surprise at each picture. ${BEATS[beat]}`}>
-        {y.ticks(4).map((tick) => (
+      <svg class="surprise" viewBox={`0 0 ${width} ${height}`} width={width} height={height} role="img" aria-label={`Surprise at each picture. ${BEATS[beat]}`}>
+        {(bare ? [] : y.ticks(4)).map((tick) => (
           <g key={tick} class="grid">
             <line x1={left} x2={width - 6} y1={y(tick)} y2={y(tick)} />
             <text x={left - 6} y={y(tick) + 4} text-anchor="end">
@@ -213,8 +303,9 @@ function Surprise({ land, lesson, beat, patterns, side }: SurpriseProps) {
             </text>
           </g>
         ))}
-        <path class={beat === 4 ? "ghost" : "ridge"} d={drawn(before)} />
-        {beat === 4 && <path class="ridge" d={drawn(after)} />}
+        {!bare && <path class="grain" d={drawn(beat === 4 ? after : before)} />}
+        <path class={beat === 4 ? "ghost" : "ridge"} d={drawn(smoothed(before))} />
+        {beat === 4 && <path class="ridge" d={drawn(smoothed(after))} />}
         {beat >= 2 && beat < 4 && [...dreams].map(([state, n]) => <Dream key={state} at={spot(state)} n={n} push={beat === 3} />)}
         {beat >= 1 &&
           patterns.map((state) => {
@@ -222,15 +313,16 @@ function Surprise({ land, lesson, beat, patterns, side }: SurpriseProps) {
             return (
               <g key={state}>
                 {beat === 3 && <path class="push plus" d={arrow(cx, cy + 8, 1)} />}
-                <circle class="datum" cx={cx} cy={cy} r={5} />
+                <circle class="datum" cx={cx} cy={cy} r={bare ? 4 : 5} />
               </g>
             );
           })}
-        {land.bottoms.map((bottom, k) => {
-          const middle = (x(land.edges[k]!) + x(land.edges[k + 1]! - 1)) / 2;
-          const room = Math.min(size, (x(land.edges[k + 1]! - 1) - x(land.edges[k]!)) * 0.9);
-          return room >= 9 && <Glyph key={bottom} state={bottom} side={side} size={room} x={middle - room / 2} y={HEIGHT - foot + 14} />;
-        })}
+        {!bare &&
+          land.bottoms.map((bottom, k) => {
+            const middle = (x(land.edges[k]!) + x(land.edges[k + 1]! - 1)) / 2;
+            const room = Math.min(size, (x(land.edges[k + 1]! - 1) - x(land.edges[k]!)) * 0.9);
+            return room >= 9 && <Glyph key={bottom} state={bottom} side={side} size={room} x={middle - room / 2} y={height - foot + 14} />;
+          })}
       </svg>
     </div>
   );
@@ -259,7 +351,7 @@ const WAYS = [
   { name: "CD-1", kind: "a", body: { rule: "cd", n_steps: 1 } },
   { name: "CD-10", kind: "b", body: { rule: "cd", n_steps: 10 } },
   { name: "persistent", kind: "c", body: { rule: "pcd", n_steps: 1, n_chains: 100 } },
-  { name: "CD-100", kind: "d", body: { rule: "cd", n_steps: 100 } },
+  { name: "full chain", kind: "d", body: { rule: "cd", n_steps: 100 } }, // 100 sweeps: what these machines take to forget where they began
   { name: "exact", kind: "e", body: { rule: "exact" } },
 ];
 const N_COMPARED = 600; // updates
@@ -338,9 +430,9 @@ function Compared() {
         {(area) => <Lines area={area} series={series} />}
       </Plot>
       <p class="note">
-        All five start from the same machine and seed. One sweep learns nearly as much an update as a hundred, at a hundredth of the
-        work, but its dreams stay near the data: in the end the short chains fall behind the exact gradient, which only a machine
-        this small can afford.
+        All five start from the same machine and seed; the full chain takes a hundred sweeps. One sweep learns nearly as much an
+        update as a hundred, at a hundredth of the work, but its dreams stay near the data: in the end the short chains fall behind
+        the exact gradient, which only a machine this small can afford. Choose time to see what each costs.
       </p>
     </section>
   );

@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { ask, post } from "../api";
+import { ask, asPython, post } from "../api";
 import { Lines, Plot } from "../charts/plot";
 import { Trace } from "../charts/trace";
 import { counted, signed } from "../parts/bars";
@@ -103,7 +103,7 @@ function Loaded() {
       <Forgetting both={made.value} />
       <Copies
         request={mixingRequest(restricted.stages[FAST - 1]!.machine)}
-        python={`from urllib.request import Request, urlopen\nimport json\n\nbody = ${JSON.stringify(mixingRequest(shown).body)}\nrequest = Request("${location.origin}/api/v1/lab/mixing", json.dumps(body).encode(), {"content-type": "application/json"})\nprint(json.load(urlopen(request))["half_life"])`}
+        python={`from urllib.request import Request, urlopen\nimport json\n\nbody = ${asPython(mixingRequest(shown).body)}\nrequest = Request("${location.origin}/api/v1/lab/mixing", json.dumps(body).encode(), {"content-type": "application/json"})\nprint(json.load(urlopen(request))["half_life"])`}
       />
     </>
   );
@@ -261,7 +261,7 @@ function Circle({ machine, now }: { machine: GeneralMachine; now: Runner }) {
     const angle = (2 * Math.PI * (i + 0.5)) / N - Math.PI / 2;
     return [width / 2 + Math.cos(angle) * Math.min(width / 2 - 14, 150), height / 2 + Math.sin(angle) * (height / 2 - 14)];
   };
-  const ties = machine.W.flatMap((row, i) => row.slice(0, i).map((w, j): Tie => [i, j, w]));
+  const ties = machine.J.flatMap((row, i) => row.slice(0, i).map((w, j): Tie => [i, j, w]));
   return (
     <div ref={place}>
       <Graph width={width} height={height} at={at} ties={ties} now={now} n={machine.n_visible} label="Network with all ties" />

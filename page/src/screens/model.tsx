@@ -6,11 +6,19 @@ import { MINUS, percent } from "../parts/bars";
 import { Choice } from "../parts/choice";
 import { Copies } from "../parts/copies";
 import { history, loadModel } from "../taste";
-import type { EnergyAnswer, Evaluation, FreeEnergies, ModelInfo, Score, TrainingEvent } from "../types";
+import type { ChoiceModelInfo, EnergyAnswer, Evaluation, FreeEnergies, ListEvaluation, ModelInfo, Score, Served, TrainingEvent } from "../types";
 
 export function Model() {
-  const [model, setModel] = useState<ModelInfo | null>(null);
+  const [model, setModel] = useState<Served | null>(null);
   useEffect(() => void loadModel().then(setModel, () => undefined), []);
+  return (
+    <>
+      {model?.kind === "choices" ? <ListsLead model={model} /> : <RatingsLead model={model} />}
+    </>
+  );
+}
+
+function RatingsLead({ model }: { model: ModelInfo | null }) {
   return (
     <>
       <p class="lead">
@@ -33,10 +41,65 @@ export function Model() {
           </p>
         ))}
       <Copies
-        request={get("/model/evaluation")}
+        request={get(model?.has_record ? "/model/evaluation" : "/model")}
         python={`import harmonium\n\nfilms = harmonium.load("movielens-small")\ntrain, test = harmonium.random_split(films.ratings, 0.1, rng=0)\nrecommender = harmonium.Recommender.fit(train, films.titles, n_hidden=64, n_epochs=20)\nprint(harmonium.evaluate(recommender, train, test).table())`}
       />
     </>
+  );
+}
+
+/** A model of choices: what it is, and how its lists were measured. */
+function ListsLead({ model }: { model: ChoiceModelInfo }) {
+  return (
+    <>
+      <p class="lead">
+        A list is good if it holds what people went on to choose. Where the file keeps a measurement, it was made on people the
+        model had not learned from: a part of their choices was shown, and the list was searched for the rest.
+      </p>
+      <FactList
+        facts={[
+          ["Items", model.n_items.toLocaleString("en")],
+          ["Choices learnt from", model.n_training_choices.toLocaleString("en")],
+          ["Machine", model.algorithm],
+          ["Hidden units", String(model.n_units)],
+        ]}
+      />
+      {model.has_record ? <Lists /> : <p class="note">This file keeps no evaluation; harmonium train --hold-out 0.1 makes one.</p>}
+      <p class="note spaced">
+        Not shown, because this model knows no ratings: its calibration of stars, its error against plain rules, and who rates
+        unusually. The small machines above are the same for every model.
+      </p>
+      <Copies request={get("/model")} python={`from harmonium import ChoiceRecommender\n\nprint(ChoiceRecommender.load(${JSON.stringify(model.name)}))`} />
+    </>
+  );
+}
+
+function Lists() {
+  const answer = useConstant<ListEvaluation>("/model/evaluation");
+  const found = answer.value;
+  if (!found) return <Problem text={answer.problem} />;
+  const metrics = Object.keys(found).filter((name) => `${name}_se` in found);
+  return (
+    <section class="card" aria-labelledby="lists-title">
+      <h3 id="lists-title">Its lists, for people held out</h3>
+      <table class="contributions">
+        <tbody>
+          {metrics.map((name) => (
+            <tr key={name}>
+              <th scope="row">{name.replaceAll("_", " ")}</th>
+              <td />
+              <td>
+                {Number(found[name]).toFixed(4)}
+                <span class="soft"> ± {Number(found[`${name}_se`]).toFixed(4)}</span>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <p class="note">
+        {found.protocol}; {found.n_users.toLocaleString("en")} people, one standard error.
+      </p>
+    </section>
   );
 }
 
@@ -47,6 +110,10 @@ function Facts({ model }: { model: ModelInfo }) {
     ["Hidden units", `${model.n_hidden}${model.cases === "both" ? " in each of two machines" : ""}`],
     ["Weights and biases", model.n_parameters.toLocaleString("en")],
   ];
+  return <FactList facts={facts} />;
+}
+
+function FactList({ facts }: { facts: [string, string][] }) {
   return (
     <dl class="facts">
       {facts.map(([name, value]) => (
@@ -96,6 +163,7 @@ function Curves() {
           x={[1, Math.max(...series.flatMap(({ points }) => points.map(([x]) => x)))]}
           y={padded(values)}
           xTitle="epoch"
+          xFormat={(tick) => (Number.isInteger(tick) ? String(tick) : "")}
           yTitle={what === "validation_rmse" ? "error on held-back ratings (RMSE, stars)" : "surprise at held-back ratings (nats)"}
           right={56}
         >
@@ -219,6 +287,9 @@ function Reliability() {
   );
 }
 
+const placed = (share: number): string =>
+  share > 0.995 ? "more than nearly all of them" : share < 0.005 ? "less than nearly all of them" : `more than ${percent(share)} of them`;
+
 function Unusual() {
   const answer = useConstant<FreeEnergies>("/model/free-energies");
   const yours = useAnswer<EnergyAnswer>(history.value.length ? post("/energy", { history: history.value }) : null);
@@ -253,7 +324,7 @@ function Unusual() {
         {you === null
           ? "Rate films above, and you are drawn in."
           : yours.value?.percentile != null
-            ? `You: ${you.toFixed(2)} nats, more than ${percent(yours.value.percentile)} of them.`
+            ? `You: ${you.toFixed(2)} nats, ${placed(yours.value.percentile)}.`
             : `You: ${you.toFixed(2).replace("-", MINUS)} nats.`}
       </p>
     </section>

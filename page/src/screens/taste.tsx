@@ -1,3 +1,4 @@
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { useAnswer } from "../parts/asking";
 import { MINUS, Share, counted, percent, points } from "../parts/bars";
@@ -10,24 +11,26 @@ import { idOf, notSeen, rate, ratings, sayNotSeen, unit, unitName, unrate, why }
 import {
   type Example,
   N_LISTED,
+  CHOSEN,
   activations,
-  activationsRequest,
   known,
+  listed,
   loadExamples,
   loadModel,
   loadPopular,
+  loadResting,
   meet,
   meetRated,
   pythonOf,
   recommendRequest,
   titleOf,
 } from "../taste";
-import type { Activation, Item, ModelInfo, Place, Recommendations } from "../types";
+import type { ChosenPlace, Item, Place, Recommendations, Served, ShortReason } from "../types";
 
 const N_ASKED = 6; // films asked about at a time
 
 export function Taste() {
-  const [model, setModel] = useState<ModelInfo | null>(null);
+  const [model, setModel] = useState<Served | null>(null);
   const [popular, setPopular] = useState<Item[]>([]);
   const [examples, setExamples] = useState<Example[]>([]);
   const [problem, setProblem] = useState("");
@@ -44,29 +47,43 @@ export function Taste() {
   useEffect(() => void meetRated(), [ratings.value]);
   return (
     <>
-      <p class="lead">
-        Give stars to films you know. <em>Not seen</em> is an answer too: a film you did not see is left out of the sum, it does
-        not count as a zero. Each answer shifts the hidden units, and the hidden units reorder the list.
-      </p>
+      {model?.kind === "choices" ? (
+        <p class="lead">
+          This model learned from what people chose, not from stars: say what you know and like, and it lists what goes with it.
+          It predicts no ratings, so stars, calibration and the sampling of ratings are left out below; the small machines, which
+          show energy, Gibbs sampling and learning, are the same for every model.
+        </p>
+      ) : (
+        <p class="lead">
+          Give stars to films you know. <em>Not seen</em> is an answer too: a film you did not see is left out of the sum, it does
+          not count as a zero. Each answer shifts the hidden units, and the hidden units reorder the list.
+        </p>
+      )}
       {problem && <p class="problem">{problem}</p>}
       <Examples examples={examples} />
       <div class="cols two">
         <div class="stack">
-          {model && <Asking levels={model.scale.levels} popular={popular} />}
-          {model && ratings.value.length > 0 && <YourRatings levels={model.scale.levels} />}
+          {model && <Asking levels={levelsOf(model)} popular={popular} />}
+          {model && ratings.value.length > 0 && <YourRatings levels={levelsOf(model)} />}
         </div>
         <div class="stack">
           <List model={model} />
-          {model && model.n_units > 0 && <Hidden />}
+          {model?.kind === "ratings" && model.n_units > 0 && <Hidden />}
         </div>
       </div>
       <Copies
         request={recommendRequest.value}
-        python={pythonOf(model, `for film in recommender.recommend(history, n=${N_LISTED}):\n    print(film.title, film.rating, film.probability_of_liking)`)}
+        python={pythonOf(
+          model,
+          `for film in recommender.recommend(history, n=${N_LISTED}):\n    print(film.title, ${model?.kind === "choices" ? "film.score, film.probability" : "film.rating, film.probability_of_liking"})`,
+        )}
       />
     </>
   );
 }
+
+/** The levels that a rating can take; null where there are no ratings. */
+const levelsOf = (model: Served): number[] | null => (model.kind === "choices" ? null : model.scale.levels);
 
 function Examples({ examples }: { examples: Example[] }) {
   const take = ({ rated }: Example) => {
@@ -77,10 +94,10 @@ function Examples({ examples }: { examples: Example[] }) {
   if (!examples.length && !ratings.value.length) return <div class="row examples" />;
   return (
     <div class="row examples" role="group" aria-label="Example tastes">
-      {examples.length > 0 && <span class="soft">Or try someone's taste:</span>}
+      {examples.length > 0 && <span class="soft">Or be someone who likes</span>}
       {examples.map((example) => (
         <button type="button" key={example.name} onClick={() => take(example)}>
-          {example.name}
+          {split(example.name, null).name}
         </button>
       ))}
       {ratings.value.length > 0 && (
@@ -100,7 +117,7 @@ function Examples({ examples }: { examples: Example[] }) {
   );
 }
 
-function Asking({ levels, popular }: { levels: number[]; popular: Item[] }) {
+function Asking({ levels, popular }: { levels: number[] | null; popular: Item[] }) {
   const [rows, setRows] = useState<string[]>([]);
   const list = useRef<HTMLUListElement>(null);
   const open = (): string[] => {
@@ -138,13 +155,19 @@ function Asking({ levels, popular }: { levels: number[]; popular: Item[] }) {
         {rows.map((id) => (
           <li key={id}>
             <Title id={id} />
-            <Stars
-              label={`Your rating of ${titleOf(id)}`}
-              levels={levels}
-              value={given.get(id) ?? null}
-              onRate={(rating) => rate(id, rating)}
-              onClear={() => unrate(id)}
-            />
+            {levels ? (
+              <Stars
+                label={`Your rating of ${titleOf(id)}`}
+                levels={levels}
+                value={given.get(id) ?? null}
+                onRate={(rating) => rate(id, rating)}
+                onClear={() => unrate(id)}
+              />
+            ) : (
+              <button type="button" class="liked" aria-pressed={given.has(id)} aria-label={`${titleOf(id)}: I like it`} onClick={() => (given.has(id) ? unrate(id) : rate(id, CHOSEN))}>
+                I like it
+              </button>
+            )}
             <button type="button" class="plain" aria-label={`${titleOf(id)}: not seen`} onClick={() => replace(id)}>
               Not seen
             </button>
@@ -152,8 +175,9 @@ function Asking({ levels, popular }: { levels: number[]; popular: Item[] }) {
         ))}
       </ul>
       <p class="note" role="status">
-        {counted(ratings.value.length, "film")} rated
-        {notSeen.value.length > 0 && `, ${notSeen.value.length} not seen`}. On the stars, arrow keys rate; Delete takes a rating back.
+        {counted(ratings.value.length, "film")} {levels ? "rated" : "liked"}
+        {notSeen.value.length > 0 && `, ${notSeen.value.length} not seen`}.
+        {levels && " On the stars, arrow keys rate; Delete takes a rating back."}
       </p>
     </section>
   );
@@ -176,16 +200,16 @@ export function split(title: string, year: number | null): { name: string; year:
   return { name: article ? `${article[2]} ${article[1]}` : name, year: found ? Number(found[2]) : year };
 }
 
-function YourRatings({ levels }: { levels: number[] }) {
+function YourRatings({ levels }: { levels: number[] | null }) {
   return (
     <section class="card" aria-labelledby="yours-title">
-      <h3 id="yours-title">Your ratings</h3>
+      <h3 id="yours-title">{levels ? "Your ratings" : "What you like"}</h3>
       <ul class="yours">
         {ratings.value.map(({ id, rating }) => (
           <li key={id}>
             <Title id={id} />
-            <StarValue value={rating} most={levels.at(-1)!} />
-            <button type="button" class="plain" aria-label={`Take back the rating of ${titleOf(id)}`} onClick={() => unrate(id)}>
+            {levels && <StarValue value={rating} most={levels.at(-1)!} />}
+            <button type="button" class="plain" aria-label={`Take back ${titleOf(id)}`} onClick={() => unrate(id)}>
               ×
             </button>
           </li>
@@ -195,32 +219,62 @@ function YourRatings({ levels }: { levels: number[] }) {
   );
 }
 
-function List({ model }: { model: ModelInfo | null }) {
+function List({ model }: { model: Served | null }) {
   const answer = useAnswer<Recommendations>(recommendRequest.value);
   const list = useRef<HTMLOListElement>(null);
   useGlide(list);
   const found = answer.value;
+  useEffect(() => {
+    listed.value = found;
+  }, [found]);
   if (found) meet(found.recommendations);
-  const most = model?.scale.levels.at(-1) ?? 5;
+  const most = model?.kind === "ratings" ? model.scale.levels.at(-1)! : 5;
+  const unknown = model?.kind === "choices" ? "Before it knows you: what most people chose" : "Before it knows you: well liked, and by many";
   return (
     <section class="card" aria-labelledby="list-title" aria-busy={answer.waiting}>
       <header>
-        <h3 id="list-title">{found?.n_rated ? "For you" : "Before it knows you: well liked, and by many"}</h3>
-        <span class="soft small">stars · chance that you like it</span>
+        <h3 id="list-title">{found?.n_rated ? "For you" : unknown}</h3>
+        <span class="soft small">{captionOf(model)}</span>
       </header>
       {answer.problem && <p class="problem">{answer.problem}</p>}
       <ol class="list" ref={list}>
-        {found?.recommendations.map((place) => <Entry key={idOf(place.item_id)} place={place} most={most} />)}
+        {found?.kind === "ratings" && found.recommendations.map((place) => <Entry key={idOf(place.item_id)} place={place} most={most} />)}
+        {found?.kind === "choices" && found.recommendations.map((place) => (
+            <Chosen key={idOf(place.item_id)} place={place} most={Math.max(...found.recommendations.map(({ probability }) => probability ?? 0), 1e-9)} />
+          ))}
         {!found && Array.from({ length: N_LISTED }, (_, k) => <li key={k} class="ghost" aria-hidden="true" />)}
       </ol>
     </section>
   );
 }
 
+function captionOf(model: Served | null): string {
+  if (model?.kind !== "choices") return "stars · chance that you like it";
+  return model.calibrated ? "chance that it is among your next choices" : "the best first";
+}
+
 function Entry({ place, most }: { place: Place; most: number }) {
+  return (
+    <Row place={place} reason={<Reason reasons={place.reasons} genres={place.genres} />}>
+      <StarValue value={place.rating} most={most} />
+      <Chance value={place.probability_of_liking} of="to like it" />
+    </Row>
+  );
+}
+
+/** A place of a model of choices. */
+function Chosen({ place, most }: { place: ChosenPlace; most: number }) {
+  return (
+    <Row place={place} reason={<ChoiceReason reasons={place.reasons} genres={place.genres} />}>
+      <span />
+      {place.probability === null ? <span /> : <Chance value={place.probability} most={most} of="to choose it next" />}
+    </Row>
+  );
+}
+
+function Row({ place, reason, children }: { place: Place | ChosenPlace; reason: ComponentChildren; children: ComponentChildren }) {
   const id = idOf(place.item_id);
   const { name, year } = split(place.title, place.year);
-  const reason = place.reasons.find(({ contribution }) => contribution > 0) ?? place.reasons[0];
   return (
     <li data-key={id}>
       <span class="rank" aria-hidden="true">
@@ -230,14 +284,9 @@ function Entry({ place, most }: { place: Place; most: number }) {
         <span class="title">
           {name} {year !== null && <span class="soft">{year}</span>}
         </span>
-        <span class="reason">{reason ? <Reason {...reason} /> : place.genres.slice(0, 3).join(", ")}</span>
+        <span class="reason">{reason}</span>
       </div>
-      <StarValue value={place.rating} most={most} />
-      <span class="chance">
-        <Share value={place.probability_of_liking} />
-        {percent(place.probability_of_liking)}
-        <span class="hidden-text"> to like it</span>
-      </span>
+      {children}
       <a class="button" href="#why" aria-label={`Why ${name}?`} onClick={() => (why.value = id)}>
         Why?
       </a>
@@ -245,26 +294,50 @@ function Entry({ place, most }: { place: Place; most: number }) {
   );
 }
 
-function Reason({ title, rating, contribution }: { title: string; rating: number | null; contribution: number }) {
-  const { name } = split(title, null);
+const SMALL = 0.1; // chances below it are told with a decimal
+
+/** A chance as a bar, its length a share of the largest one, and in words. */
+function Chance({ value, of, most = 1 }: { value: number; of: string; most?: number }) {
+  return (
+    <span class="chance">
+      <Share value={value / most} />
+      {value < SMALL ? `${(100 * value).toFixed(1)}\u00a0%` : percent(value)}
+      <span class="hidden-text"> {of}</span>
+    </span>
+  );
+}
+
+/** The reason that speaks most for a film, or the strongest where none does. */
+const foremost = (reasons: ShortReason[]): ShortReason | undefined => reasons.find(({ contribution }) => contribution > 0) ?? reasons[0];
+
+function Reason({ reasons, genres }: { reasons: ShortReason[]; genres: string[] }) {
+  const reason = foremost(reasons);
+  if (!reason) return <>{genres.slice(0, 3).join(", ")}</>;
+  const { title, rating, contribution } = reason;
   return (
     <>
-      <b class={contribution < 0 ? "minus" : "plus"}>{points(contribution)}</b> points: you gave {name} {rating ?? MINUS}
+      <b class={contribution < 0 ? "minus" : "plus"}>{points(contribution)}</b> points: you gave {split(title, null).name} {rating ?? MINUS}
+    </>
+  );
+}
+
+function ChoiceReason({ reasons, genres }: { reasons: ShortReason[]; genres: string[] }) {
+  const reason = foremost(reasons);
+  if (!reason) return <>{genres.slice(0, 3).join(", ")}</>;
+  return (
+    <>
+      <b class={reason.contribution < 0 ? "minus" : "plus"}>{reason.contribution < 0 ? MINUS : "+"}</b> because you like {split(reason.title, null).name}
     </>
   );
 }
 
 function Hidden() {
-  const answer = useAnswer<{ units: Activation[] }>(activationsRequest.value);
-  useEffect(() => {
-    if (answer.value) activations.value = answer.value.units;
-  }, [answer.value]);
-  const units = activations.value.map(({ unit: j, probability, resting }) => ({
-    unit: j,
-    level: probability,
-    mark: resting,
-    name: unitName(j),
-  }));
+  const [resting, setResting] = useState<number[]>([]);
+  useEffect(() => void loadResting().then(setResting, () => undefined), []);
+  const units = activations.value.map((probability, j) => {
+    const vessel = { unit: j, level: probability, name: unitName(j) };
+    return resting[j] === undefined ? vessel : { ...vessel, mark: resting[j] };
+  });
   return (
     <section class="card" aria-labelledby="hidden-title">
       <h3 id="hidden-title">The hidden units, as your ratings leave them</h3>

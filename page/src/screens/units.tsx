@@ -6,17 +6,23 @@ import { Copies } from "../parts/copies";
 import { Vessels } from "../parts/vessels";
 import { held, idOf, names, unit, unitName } from "../state";
 import { activations, history, loadModel, meet, pythonOf } from "../taste";
-import type { Dream, DreamItem, ModelInfo, Unit, UnitItem } from "../types";
+import type { Dream, DreamItem, Served, Unit, UnitItem } from "../types";
 import { split } from "./taste";
 
 const N_FILMS = 7; // at each end
 const N_DREAMT = 6;
 
 export function Units() {
-  const [model, setModel] = useState<ModelInfo | null>(null);
+  const [model, setModel] = useState<Served | null>(null);
   useEffect(() => void loadModel().then(setModel, () => undefined), []);
   if (model && model.n_units === 0)
-    return <p class="lead">This model has no machine whose cases are users, so there are no units to describe here.</p>;
+    return (
+      <p class="lead">
+        {model.kind === "choices"
+          ? "This model ties items to each other directly, by a closed form, without hidden units: there are none to describe here."
+          : "This model has no machine whose cases are users, so there are no units to describe here."}
+      </p>
+    );
   return (
     <>
       <p class="lead">
@@ -28,7 +34,7 @@ export function Units() {
   );
 }
 
-function Chosen({ model }: { model: ModelInfo }) {
+function Chosen({ model }: { model: Served }) {
   const j = Math.min(unit.value, model.n_units - 1);
   const request = get(`/units/${j}?n=${N_FILMS}`);
   const answer = useAnswer<Unit>(request);
@@ -40,23 +46,22 @@ function Chosen({ model }: { model: ModelInfo }) {
         {answer.problem && <p class="problem">{answer.problem}</p>}
         {found && (
           <div class="cols two even">
-            <End title="Liking these turns it on" films={found.positive} />
-            <End title="Liking these turns it off" films={found.negative} />
+            <End title={model.kind === "choices" ? "Choosing these turns it on" : "Liking these turns it on"} films={found.positive} />
+            <End title={model.kind === "choices" ? "Choosing these turns it off" : "Liking these turns it off"} films={found.negative} />
           </div>
         )}
-        <Dreaming j={j} />
+        {model.kind === "ratings" && <Dreaming j={j} />}
       </div>
       <Copies request={request} python={pythonOf(model, `print(recommender.describe_unit(${j}, n=${N_FILMS}))`)} />
     </>
   );
 }
 
-function Choice({ j, model, resting }: { j: number; model: ModelInfo; resting: number | undefined }) {
+function Choice({ j, model, resting }: { j: number; model: Served; resting: number | undefined }) {
   const all = useConstant<{ units: { unit: number; resting_activation: number }[] }>("/units?n=1");
-  const now = new Map(activations.value.map((one) => [one.unit, one]));
   const units = (all.value?.units ?? []).map(({ unit: k, resting_activation }) => ({
     unit: k,
-    level: now.get(k)?.probability ?? resting_activation,
+    level: activations.value[k] ?? resting_activation,
     mark: resting_activation,
     name: unitName(k),
   }));

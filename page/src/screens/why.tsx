@@ -5,31 +5,37 @@ import { SignedBar, percent, points, signed } from "../parts/bars";
 import { Copies } from "../parts/copies";
 import { useWidth } from "../parts/motion";
 import { idOf, itemOf, ratings, unit, unitName, why } from "../state";
-import { history, loadModel, meet, pythonOf, recommendRequest, titleOf } from "../taste";
-import type { Explanation, FullReason, ModelInfo, PredictedItem, Recommendations, UnitPart } from "../types";
+import { history, listed, loadModel, meet, pythonOf, titleOf } from "../taste";
+import type { ChoiceExplanation, ChosenPlace, Explanation, FullReason, Place, PredictedItem, Served, UnitPart } from "../types";
 import { split } from "./taste";
 
 const N_SHOWN = 8; // reasons and units
 const WIDEST_LINE = 14; // px of the strongest tie in the picture
 
 export function Why() {
-  const [model, setModel] = useState<ModelInfo | null>(null);
+  const [model, setModel] = useState<Served | null>(null);
   useEffect(() => void loadModel().then(setModel, () => undefined), []);
-  const list = useAnswer<Recommendations>(recommendRequest.value);
-  const places = list.value?.recommendations ?? [];
+  const places: (Place | ChosenPlace)[] = listed.value?.recommendations ?? [];
   const chosen = why.value || (places[0] ? idOf(places[0].item_id) : "");
   const request = chosen ? post("/explain", { history: history.value, item: itemOf(chosen), n: N_SHOWN }) : null;
-  const answer = useAnswer<Explanation>(request);
+  const answer = useAnswer<Explanation | ChoiceExplanation>(request);
   const found = answer.value;
   if (found) meet([found.item]);
   const options = places.map((place) => idOf(place.item_id));
   if (chosen && !options.includes(chosen)) options.unshift(chosen);
   return (
     <>
-      <p class="lead">
-        To learn what one of your ratings contributed, the machine forgets it and predicts again. The difference is exact: no
-        approximation, no story told afterwards. Each rating speaks through hidden units, and the picture shows which.
-      </p>
+      {model?.kind === "choices" ? (
+        <p class="lead">
+          To learn what one of your choices contributed, the machine forgets it and ranks again. The difference is exact: no
+          approximation, no story told afterwards.
+        </p>
+      ) : (
+        <p class="lead">
+          To learn what one of your ratings contributed, the machine forgets it and predicts again. The difference is exact: no
+          approximation, no story told afterwards. Each rating speaks through hidden units, and the picture shows which.
+        </p>
+      )}
       <div class="row why-choice">
         <label for="why-film">Explain</label>
         <select id="why-film" value={chosen} onChange={(event) => (why.value = event.currentTarget.value)}>
@@ -41,7 +47,8 @@ export function Why() {
         </select>
       </div>
       {answer.problem && <p class="problem">{answer.problem}</p>}
-      {found && (
+      {found?.kind === "choices" && <Chosen found={found} />}
+      {found?.kind === "ratings" && (
         <div class="cols two" aria-busy={answer.waiting}>
           <div class="stack">
             <Contributions found={found} />
@@ -55,11 +62,51 @@ export function Why() {
           request={request}
           python={pythonOf(
             model,
-            `why = recommender.explain(history, ${JSON.stringify(titleOf(chosen))}, n=${N_SHOWN})\nfor reason in why.reasons:\n    print(reason.title, reason.contribution)`,
+            `why = recommender.explain(history, ${JSON.stringify(titleOf(chosen))}, n=${N_SHOWN})\nfor reason in ${model?.kind === "choices" ? "why" : "why.reasons"}:\n    print(reason.title, reason.contribution)`,
           )}
         />
       )}
     </>
+  );
+}
+
+/** What each choice adds to the score of an item. */
+function Chosen({ found: { item, reasons } }: { found: ChoiceExplanation }) {
+  const most = Math.max(1e-9, ...reasons.map(({ contribution }) => Math.abs(contribution)));
+  return (
+    <section class="card" aria-labelledby="chosen-title">
+      <h3 id="chosen-title">What each choice adds to its score</h3>
+      <table class="contributions">
+        <thead class="hidden-text">
+          <tr>
+            <th scope="col">Choice</th>
+            <th scope="col">Bar</th>
+            <th scope="col">Score</th>
+          </tr>
+        </thead>
+        <tbody>
+          {reasons.map((reason) => (
+            <tr key={idOf(reason.item_id)}>
+              <th scope="row">{split(reason.title, null).name}</th>
+              <td>
+                <SignedBar value={reason.contribution} most={most} />
+              </td>
+              <td class={reason.contribution < 0 ? "minus" : "plus"}>{signed(reason.contribution, 3)}</td>
+            </tr>
+          ))}
+          <tr class="sum">
+            <th scope="row">Its score now</th>
+            <td />
+            <td>{signed(item.score, 3)}</td>
+          </tr>
+        </tbody>
+      </table>
+      <p class="note">
+        {reasons.length
+          ? "Only differences between scores of one list mean something. In a machine without hidden units the parts add up to the score."
+          : "Like something above, and its part in this shows here."}
+      </p>
+    </section>
   );
 }
 

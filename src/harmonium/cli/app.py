@@ -14,6 +14,7 @@ SUMMARIES = {
     "compare": "Compare models of choices on one protocol: accuracy with standard errors, time and memory.",
     "tune": "Choose settings of a model of choices on validation users; test users are never looked at.",
     "recommend": "Recommend items to someone who likes these.",
+    "batch": "Recommend to everybody in files of histories: Parquet in, Parquet out.",
     "predict": "Predict how someone would rate items.",
     "similar": "List the items most like an item.",
     "units": "Show what the hidden units stand for.",

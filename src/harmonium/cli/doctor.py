@@ -14,7 +14,19 @@ import harmonium
 from harmonium.cli.console import print_json, print_table
 from harmonium.cli.options import Json
 
-LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "polars", "narwhals", "safetensors", "typer", "rich", "torch")
+LIBRARIES = (
+    "numpy",
+    "scipy",
+    "numba",
+    "llvmlite",
+    "polars",
+    "narwhals",
+    "safetensors",
+    "typer",
+    "rich",
+    "torch",
+    "ray",
+)
 GIB = 2**30
 app = typer.Typer(add_completion=False)
 

@@ -9,28 +9,33 @@ from typing import cast
 
 from harmonium.cli.screen import watching
 from harmonium.data import Ratings
+from harmonium.data.stored import StoredRatings
 from harmonium.errors import DataError
 from harmonium.estimators.rating_rbm import RatingRBM
 from harmonium.events import Ended, Event
+from harmonium.training.engine import HERE, Engine
 
 
 def learn(
     machine: RatingRBM,
-    ratings: Ratings,
+    ratings: Ratings | StoredRatings,
     quiet: bool,
     checkpoint: Path | None = None,
     resume: bool = False,
     log: Path | None = None,
+    engine: Engine = HERE,
 ) -> bool:
     """Fit the machine; say whether it was interrupted.
 
     Parameters
     ----------
     machine : RatingRBM
-    ratings : Ratings
+    ratings : Ratings or StoredRatings
     quiet : bool
     checkpoint, log : Path, optional
     resume : bool
+    engine : Engine
+        Where it learns.
 
     Raises
     ------
@@ -39,7 +44,7 @@ def learn(
     """
     interrupted = False
     with logging(log, resume) as write, watching(quiet) as show:
-        events = cast(Generator[Event], machine.fitting(ratings, checkpoint=checkpoint, resume=resume))
+        events = cast(Generator[Event], machine.fitting(ratings, checkpoint=checkpoint, resume=resume, engine=engine))
         try:
             for event in events:
                 interrupted |= isinstance(event, Ended) and event.reason == "interrupted"

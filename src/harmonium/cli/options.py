@@ -19,6 +19,14 @@ Source = Annotated[
         help="Ratings as CSV, TSV or Parquet, also .gz or .zst; or a known data set, such as movielens-small.",
     ),
 ]
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE...|NAME",
+        help="Ratings as CSV, TSV or Parquet, also .gz or .zst: files, a quoted pattern, or a folder of Parquet files; "
+        "or a known data set, such as movielens-small.",
+    ),
+]
 Count = Annotated[int, typer.Option("-n", "--n", help="How many.")]
 
 _TASTE = "History"

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+from collections.abc import Sequence
 from glob import glob
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import typer
 
 from harmonium.cli.options import option
-from harmonium.data import DATASETS, Dataset, Ratings, Scale, Titles, load, read_ratings, read_titles
+from harmonium.data import DATASETS, Dataset, Ratings, Scale, Titles, Vocabulary, load, read_ratings, read_titles
 from harmonium.errors import DataError, SettingError
 
 PANEL = "Reading the ratings"
@@ -40,19 +41,20 @@ READING = (
 PATH = _reading_option("path", Path | None, None, help="The folder with the files of a data set that is not bundled.")
 
 
-def read_source(source: str, path: Path | None = None, **reading: Any) -> Dataset:
-    """Read a file, or load a known data set.
+def read_source(source: str | Sequence[str], path: Path | None = None, **reading: Any) -> Dataset:
+    """Read files, or load a known data set.
 
     Parameters
     ----------
-    source : str
-        A name among `DATASETS`, otherwise a file.
+    source : str or sequence of str
+        A name among `DATASETS`, otherwise files, patterns or folders.
     path : Path, optional
         The folder of a data set.
     **reading
         From `READING`.
     """
-    if source in DATASETS:
+    sources = [source] if isinstance(source, str) else list(source)
+    if len(sources) == 1 and (source := sources[0]) in DATASETS:
         given = [name for name, value in reading.items() if value != _DEFAULTS[name]]
         if given:
             flag = "--" + given[0].replace("_", "-")
@@ -60,50 +62,83 @@ def read_source(source: str, path: Path | None = None, **reading: Any) -> Datase
         if path is None and source != BUNDLED:
             raise SettingError(f"{source} is not bundled: give --path, the folder with its files")
         return load(source, path)
-    if not glob(source):
-        raise DataError(f"{source}: there is no such file, and no such data set ({', '.join(DATASETS)})")
+    check_sources(sources, path)
+    return Dataset(read_file(sources, **reading), None, name_of(sources), "")
+
+
+def name_of(sources: Sequence[str]) -> str:
+    """What messages and records call some files.
+
+    Parameters
+    ----------
+    sources : sequence of str
+    """
+    return sources[0] if len(sources) == 1 else f"{sources[0]} and {len(sources) - 1} more"
+
+
+def check_sources(sources: Sequence[str], path: Path | None) -> None:
+    """Raise an error unless there are such files, and no folder of a data set is named besides.
+
+    Parameters
+    ----------
+    sources : sequence of str
+    path : Path, optional
+    """
+    for source in sources:
+        if not glob(source):
+            raise DataError(f"{source}: there is no such file, and no such data set ({', '.join(DATASETS)})")
     if path is not None:
-        raise SettingError(f"--path is for known data sets ({', '.join(DATASETS)}), not for the file {source}")
-    return Dataset(read_file(source, **reading), None, source, "")
+        raise SettingError(f"--path is for known data sets ({', '.join(DATASETS)}), not for the file {sources[0]}")
 
 
-def read_file(source: str | os.PathLike[str], fallback: Scale | None = None, **reading: Any) -> Ratings:
+def read_file(source: str | os.PathLike[str] | Sequence[str], fallback: Scale | None = None, **reading: Any) -> Ratings:
     """Read a file of ratings.
 
     Parameters
     ----------
-    source : path
+    source : path, or sequence of them
+    fallback : Scale, optional
+        Where --scale is not given.
+    **reading
+        From `READING`.
+    """
+    return read_ratings(source, **reading_arguments(fallback, **reading))
+
+
+def reading_arguments(fallback: Scale | None = None, **reading: Any) -> dict[str, Any]:
+    """Keyword arguments of `read_ratings`.
+
+    Parameters
+    ----------
     fallback : Scale, optional
         Where --scale is not given.
     **reading
         From `READING`.
     """
     given = {**_DEFAULTS, **reading}
-    return read_ratings(
-        source,
-        user=_column(given["user"], False),
-        item=_column(given["item"], False),
-        rating=_column(given["rating"], True),
-        time=_column(given["time"], True),
-        scale=fallback if given["scale"] is None else scale_of(given["scale"]),
-        ids=given["ids"],
-        duplicates=given["duplicates"],
-        missing=given["missing"],
-    )
+    return {
+        "user": _column(given["user"], False),
+        "item": _column(given["item"], False),
+        "rating": _column(given["rating"], True),
+        "time": _column(given["time"], True),
+        "scale": fallback if given["scale"] is None else scale_of(given["scale"]),
+        **{name: given[name] for name in ("ids", "duplicates", "missing")},
+    }
 
 
-def titles_for(dataset: Dataset, path: Path | None) -> Titles | None:
-    """The titles of the rated items: of a file where one is named, else of the data set, else none.
+def titles_for(items: Vocabulary, known: Titles | None, path: Path | None) -> Titles | None:
+    """The titles of the rated items: of a file where one is named, else those known, else none.
 
     Parameters
     ----------
-    dataset : Dataset
+    items : Vocabulary
+    known : Titles, optional
     path : Path, optional
     """
     if path is not None and not path.is_file():
         raise DataError(f"{path}: there is no such file; --titles names a file of item ids and titles")
-    titles = dataset.titles if path is None else read_titles(path)
-    return None if titles is None else titles.aligned_to(dataset.ratings.items)
+    titles = known if path is None else read_titles(path)
+    return None if titles is None else titles.aligned_to(items)
 
 
 def scale_of(text: str) -> Scale:

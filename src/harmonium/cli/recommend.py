@@ -22,6 +22,13 @@ def _filter(text: str, **info: Any) -> Any:
     return typer.Option(rich_help_panel="Filters", help=text, **info)
 
 
+Genres = Annotated[list[str] | None, _filter("Only of these genres. Repeatable.")]
+YearFrom = Annotated[int | None, _filter("Not older.")]
+YearTo = Annotated[int | None, _filter("Not newer.")]
+Allow = Annotated[list[str] | None, _filter("Only these items. Repeatable.", metavar="ITEM")]
+Deny = Annotated[list[str] | None, _filter("None of these items. Repeatable.", metavar="ITEM")]
+
+
 @app.command(epilog='Example: harmonium recommend films.harmonium --like "matrix" --like "toy story=4.5"')
 def recommend(
     model: Model,
@@ -32,15 +39,15 @@ def recommend(
     user: User = None,
     n: Count = 10,
     explain: Annotated[bool, typer.Option("--explain", help="Say which ratings speak for each item.")] = False,
-    genre: Annotated[list[str] | None, _filter("Only of these genres. Repeatable.")] = None,
-    year_from: Annotated[int | None, _filter("Not older.")] = None,
-    year_to: Annotated[int | None, _filter("Not newer.")] = None,
+    genre: Genres = None,
+    year_from: YearFrom = None,
+    year_to: YearTo = None,
     rank_by: Annotated[
         str | None,
         typer.Option(help="joint, likely to be chosen next and liked, the rule where the model can; or liking."),
     ] = None,
-    allow: Annotated[list[str] | None, _filter("Only these items. Repeatable.", metavar="ITEM")] = None,
-    deny: Annotated[list[str] | None, _filter("None of these items. Repeatable.", metavar="ITEM")] = None,
+    allow: Allow = None,
+    deny: Deny = None,
     as_json: Json = False,
 ) -> None:
     """Recommend items to someone who likes these.

@@ -3,12 +3,14 @@
 import hashlib
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from harmonium.cli.console import duration, narrator, print_json
+from harmonium.cli.going_on import Row, continued, from_new_alone, together
 from harmonium.cli.learning import check_folder, learn
 from harmonium.cli.opening import needs_serving, of_ratings
 from harmonium.cli.options import Json, Model, Quiet, taking
@@ -16,14 +18,15 @@ from harmonium.cli.reading import PATH, READING, read_source
 from harmonium.cli.recording import held_out, measured, record
 from harmonium.cli.serve import StoreUrl
 from harmonium.cli.storing import opened
-from harmonium.conventions import UNRATED
-from harmonium.data import Ratings, Vocabulary
-from harmonium.errors import DataError, SettingError
+from harmonium.data import Dataset, Ratings
+from harmonium.errors import SettingError
 from harmonium.estimators.rating_rbm import RatingRBM
+from harmonium.recommending.population import free_energies
 from harmonium.recommending.recommender import Recommender
 
+EPOCHS = 5  # passes when a model goes on
+Narrate = Callable[[str], None]
 app = typer.Typer(add_completion=False)
-Row = tuple[str, int | str, float | None, int]
 
 
 @app.command(epilog="Example: harmonium retrain films.harmonium ratings.csv --store sqlite:///store.db")
@@ -40,8 +43,13 @@ def retrain(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Another file than the model's own.")
     ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Learn from scratch, with the model's settings.")] = False,
+    new_only: Annotated[
+        bool, typer.Option("--new-only", help="Learn from the store's ratings alone; the old ones are not needed.")
+    ] = False,
+    epochs: Annotated[int, typer.Option(min=1, metavar="N", help="Passes when it goes on from the model.")] = EPOCHS,
     hold_out: Annotated[
-        float, typer.Option(metavar="SHARE", help="Hold so many ratings out and keep the evaluation in the file.")
+        float, typer.Option(metavar="SHARE", help="With --full: hold ratings out and keep the evaluation in the file.")
     ] = 0.0,
     force: Annotated[bool, typer.Option("--force", help="Learn even if there are no new ratings.")] = False,
     as_json: Json = False,
@@ -50,11 +58,16 @@ def retrain(
 ) -> None:
     """Learn from the ratings that a service has stored, and put the new model in place.
 
-    It learns from them together with the model's own ratings; a user of both is one user, and what the store holds goes
-    before. Settings are those of the model. The new model
-    appears whole or not at all; a service that runs goes over to it. The old one stays until then.
+    It goes on from the model, over its own ratings and the store's together; a user of both is one user, and what the
+    store holds goes before. With --new-only its users machine learns from the store's people alone, and is kept if it
+    predicts ratings held out of theirs better. The new model appears whole or not at all; a service that runs goes over
+    to it. The old one stays until then.
     """
     needs_serving()
+    if full and new_only:
+        raise SettingError("--full and --new-only exclude each other: learning from scratch needs all ratings")
+    if hold_out and not full:
+        raise SettingError("--hold-out goes with --full: the model has seen the ratings that it goes on from")
     from harmonium.serving.store import Store
 
     began, narrate, place = time.monotonic(), narrator(quiet), output or model
@@ -64,22 +77,81 @@ def retrain(
     digest = digest_of(stored)
     if not force and digest == (old.record or {}).get("store", digest_of([])):
         narrate("the store holds no ratings that this model has not learned from; --force learns all the same")
-        _report(as_json, model, None, 0, time.monotonic() - began)
+        _report(as_json, model, "nothing new", None, 0, time.monotonic() - began)
         return
-    dataset = read_source(_source(old, source), **options)
-    ratings = with_stored(dataset.ratings, stored, old)
-    narrate(f"{dataset.name}: {dataset.ratings!r}; with the store's: {ratings!r}")
-    estimator, (known, asked) = RatingRBM(**old.machine.get_params()), held_out(ratings, hold_out)
-    learn(estimator, known, quiet)
-    found, seconds = measured(estimator, known, asked), time.monotonic() - began
-    kept = record(estimator, known, found, hold_out, seconds, source=dataset.name, terms=dataset.licence)
-    kept["store"] = digest
+    asked = Retraining(old, stored, digest, epochs, hold_out, quiet, began)
+    if new_only:
+        found, n_ratings, how = _from_new_alone(asked, narrate), len(stored), "new ratings alone"
+    else:
+        dataset = read_source(_source(old, source), **options)
+        found, n_ratings = (_from_scratch if full else _going_on)(asked, dataset, narrate)
+        how = "from scratch" if full else "going on"
+    if found is not None:
+        found.save(place)
+    _report(as_json, place, how if found else "not better", n_ratings, len(stored), time.monotonic() - began)
+
+
+class Retraining(NamedTuple):
+    """What was asked."""
+
+    old: Recommender
+    stored: list[Row]
+    digest: str  # of what is stored
+    epochs: int
+    hold_out: float
+    quiet: bool
+    began: float
+
+
+def _from_scratch(asked: Retraining, dataset: Dataset, narrate: Narrate) -> tuple[Recommender, int]:
+    joined = together(dataset.ratings, asked.stored, asked.old)
+    narrate(f"{dataset.name}: {dataset.ratings!r}; with the store's: {joined.ratings!r}; learning from scratch")
+    known, held = held_out(joined.ratings, asked.hold_out)
+    estimator = RatingRBM(**asked.old.machine.get_params())
+    learn(estimator, known, asked.quiet)
+    found, seconds = measured(estimator, known, held), time.monotonic() - asked.began
+    kept = record(estimator, known, found, asked.hold_out, seconds, source=dataset.name, terms=dataset.licence)
+    kept |= {"store": asked.digest, "store_users": joined.added}
+    return _recommender(asked.old, estimator, joined.ratings, dataset, kept), joined.ratings.n_ratings
+
+
+def _going_on(asked: Retraining, dataset: Dataset, narrate: Narrate) -> tuple[Recommender, int]:
+    joined = together(dataset.ratings, asked.stored, asked.old)
+    narrate(f"{dataset.name}: {dataset.ratings!r}; with the store's: {joined.ratings!r}; going on from the model")
+    estimator = continued(asked.old, joined, asked.epochs)
+    kept = _went_on(asked, estimator, joined.ratings, dataset.name) | {"store_users": joined.added}
+    return _recommender(asked.old, estimator, joined.ratings, dataset, kept), joined.ratings.n_ratings
+
+
+def _from_new_alone(asked: Retraining, narrate: Narrate) -> Recommender | None:
+    old = asked.old
+    estimator, before, after = from_new_alone(old, asked.stored, asked.epochs)
+    if estimator is None:
+        narrate(f"log-loss of held-out ratings {before:.4f} before, {after:.4f} after: no better; the old model stays")
+        return None
+    narrate(f"log-loss of held-out ratings {before:.4f} before, {after:.4f} after")
+    kept = {**(old.record or {}), "store": asked.digest, "retrained": "on the store's ratings alone"}
+    return Recommender(estimator, old.items, old.scale, old.titles, old.like, kept, old.choices)
+
+
+def _went_on(asked: Retraining, estimator: RatingRBM, ratings: Ratings, source: str) -> dict[str, Any]:
+    """The record of a model that went on: its own, what it did since, and how its users are spread now."""
+    old, users = dict(asked.old.record or {}), estimator.fitted_model.users
+    events = [*old.get("events", ()), *(event.to_dict() for event in estimator.history_)]
+    spread = None if users is None else free_energies(users, ratings)
+    since = f"went on over {ratings.n_ratings:,} ratings; the evaluation is of the model before"
+    new = {"source": source, "events": events, "free_energies": spread, "store": asked.digest, "retrained": since}
+    return old | new
+
+
+def _recommender(
+    old: Recommender, estimator: RatingRBM, ratings: Ratings, dataset: Dataset, kept: dict[str, Any]
+) -> Recommender:
     titles = old.titles if dataset.titles is None else dataset.titles.aligned_to(ratings.items)
     recommender = Recommender(estimator, ratings.items, ratings.scale, titles, old.like, kept)
-    if old.choices is not None:
-        recommender = recommender.with_choices(known, type(old.choices)().set_params(**old.choices.get_params()))
-    recommender.save(place)
-    _report(as_json, place, ratings, len(stored), time.monotonic() - began)
+    if old.choices is None:
+        return recommender
+    return recommender.with_choices(ratings, type(old.choices)().set_params(**old.choices.get_params()))
 
 
 def digest_of(stored: list[Row]) -> str:
@@ -93,42 +165,6 @@ def digest_of(stored: list[Row]) -> str:
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
-def with_stored(ratings: Ratings, stored: list[Row], old: Recommender) -> Ratings:
-    """Ratings with those of a store, which go before where both have the same user and item.
-
-    Parameters
-    ----------
-    ratings : Ratings
-    stored : list of (user id, item id, rating or None, seconds since 1970)
-    old : Recommender
-        Whose scale the stored ratings are on; those that are not are left out.
-    """
-    if ratings.scale != old.scale:
-        raise DataError(
-            f"the ratings are {ratings.scale.describe()}, the model's {old.scale.describe()}; name those it was made of"
-        )
-    kept = [
-        (user, item, rating)
-        for user, item, rating, _ in stored
-        if isinstance(item, str) == ratings.items.is_text and (rating is None or ratings.scale.on_scale([rating]).all())
-    ]
-    users = [*map(str, ratings.users)]
-    all_users = Vocabulary.from_ids([*users, *(user for user, _, _ in kept)])
-    all_items = Vocabulary.from_ids([*ratings.items, *(item for _, item, _ in kept)])
-    row = all_users.indices(users)[ratings.user_of()]
-    column = all_items.indices(list(ratings.items))[ratings.item]
-    levels = [UNRATED if rating is None else int(ratings.scale.code([rating])[0]) for _, _, rating in kept]
-    return Ratings.from_arrays(
-        [*row.tolist(), *all_users.indices([user for user, _, _ in kept]).tolist()],
-        [*column.tolist(), *all_items.indices([item for _, item, _ in kept]).tolist()],
-        [*ratings.level.tolist(), *levels],
-        all_users,
-        all_items,
-        ratings.scale,
-        duplicates="last",
-    )
-
-
 def _source(old: Recommender, given: str | None) -> str:
     source = given or (old.record or {}).get("source")
     if not source:
@@ -136,9 +172,8 @@ def _source(old: Recommender, given: str | None) -> str:
     return source
 
 
-def _report(as_json: bool, path: Path, ratings: Ratings | None, n_stored: int, seconds: float) -> None:
+def _report(as_json: bool, path: Path, how: str, n_ratings: int | None, n_stored: int, seconds: float) -> None:
     if as_json:
-        n_ratings = None if ratings is None else ratings.n_ratings
-        print_json({"path": str(path), "n_ratings": n_ratings, "n_stored": n_stored, "seconds": seconds})
-    elif ratings is not None:
-        print(f"{path}  {ratings.n_ratings:,} ratings, {n_stored:,} of them stored  {duration(seconds)}")
+        print_json({"path": str(path), "how": how, "n_ratings": n_ratings, "n_stored": n_stored, "seconds": seconds})
+    elif n_ratings is not None:
+        print(f"{path}  {how}: {n_ratings:,} ratings, {n_stored:,} of them stored  {duration(seconds)}")

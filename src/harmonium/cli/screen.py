@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harmonium.cli.console import console, duration, has_blocks, narrator, sparkline
-from harmonium.events import Began, Ended, EpochEnded, Event, Saved
+from harmonium.events import Began, Ended, EpochEnded, Event, Exchanged, Saved, Stored, TakesDisk
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 FRAMES_PER_SECOND = 4
 CURVE_COLUMNS = 40
+SECONDS_BETWEEN = 5.0  # lines that say how far a step is
+GB = 1e9
 PURPOSES = {"choose": "with validation ratings held out", "final": "from all ratings"}
 Watcher = Callable[[Event], None]
 
@@ -82,11 +84,14 @@ class LiveScreen:
     curves : bool
         Whether the terminal can show them.
     progress : Progress, optional
+    stored : Stored, optional
+        How far ratings have been brought to disk, before a machine learns.
     """
 
     summarise: Callable[[str], None]
     curves: bool
     progress: Progress | None = None
+    stored: Stored | None = None
 
     def __call__(self, event: Event) -> None:
         """Take an event.
@@ -98,6 +103,12 @@ class LiveScreen:
         now = time.monotonic()
         if isinstance(event, Began):
             self.progress = Progress(event, now)
+        elif isinstance(event, TakesDisk):
+            self.summarise(line(event))
+        elif isinstance(event, Stored):
+            self.stored = event
+            if event.done == event.total:
+                self.summarise(line(event))
         elif isinstance(event, Ended):
             self.summarise(_summary(event, self.progress, now))
         elif self.progress is not None:
@@ -105,7 +116,9 @@ class LiveScreen:
 
     def __rich__(self) -> "RenderableType":
         """The picture at this moment."""
-        return picture(self.progress, time.monotonic(), self.curves) if self.progress else ""
+        if self.progress:
+            return picture(self.progress, time.monotonic(), self.curves)
+        return line(self.stored) if self.stored else ""
 
 
 @contextmanager
@@ -127,7 +140,26 @@ def watching(quiet: bool) -> Iterator[Watcher]:
             yield picture_now
     else:
         narrate = narrator(quiet)
-        yield lambda event: narrate(line(event))
+        yield sparingly(lambda event: narrate(line(event)))
+
+
+def sparingly(watch: Watcher) -> Watcher:
+    """The watcher without events of a step that is going on, but for one in a while.
+
+    Parameters
+    ----------
+    watch : callable
+    """
+    said = {"at": time.monotonic()}
+
+    def take(event: Event) -> None:
+        going_on = isinstance(event, Stored) and event.done != event.total
+        if going_on and time.monotonic() - said["at"] < SECONDS_BETWEEN:
+            return
+        said["at"] = time.monotonic()
+        watch(event)
+
+    return take
 
 
 def line(event: Event) -> str:
@@ -155,6 +187,17 @@ def line(event: Event) -> str:
         return f"checkpoint {event.path} written at epoch {event.epoch} of {event.machine}"
     if isinstance(event, Ended):
         return _summary(event, None, 0.0)
+    if isinstance(event, Stored):
+        share = f" ({100 * event.done / event.total:.0f} %)" if event.total else ""
+        return f"{event.step}: {event.done:,} ratings{share}, {duration(event.seconds)}"
+    if isinstance(event, TakesDisk):
+        return (
+            f"{event.what} take up to {event.n_bytes / GB:.3g} GB in {event.path}, whose disk has "
+            f"{event.free_bytes / GB:,.0f} GB left"
+        )
+    if isinstance(event, Exchanged):
+        share = event.seconds_waiting / max(event.seconds, 1e-9)
+        return f"{event.n_workers} workers added up {event.n_bytes / 1e6:,.1f} MB, {share:.0%} of the epoch waiting"
     return event.kind
 
 

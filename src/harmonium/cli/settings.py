@@ -35,6 +35,7 @@ HELP = {
     "fold_in_penalty": "Regularisation of a new person in the items machine: weights, per rating.",
     "fold_in_bias_penalty": "The same of the biases.",
     "random_state": "The same seed gives the same model.",
+    "device": "What learning runs on: cpu, cuda, cuda:1, ..., or auto, a GPU where there is one.",
 }
 PANEL = "Settings of learning"
 

@@ -49,7 +49,7 @@ def assemble(batches: Iterable[Batch], scale: Scale | None, missing: str, duplic
     DataError
         With the place of the first wrong row.
     """
-    builder = _Builder(scale, missing)
+    builder = _Builder(Encoder(scale, missing))
     for batch in batches:
         builder.add(batch)
     return builder.build(duplicates)
@@ -88,55 +88,49 @@ class _Codes:
 
 
 @dataclass
-class _Builder:
-    """Codes of all batches so far, and where their rows came from."""
+class Encoder:
+    """Turns batches into codes: of users, items and, while the scale is not known, of distinct rating values."""
 
     scale: Scale | None
     missing: str
     users: _Codes = field(default_factory=_Codes)
     items: _Codes = field(default_factory=_Codes)
     values: _Codes = field(default_factory=_Codes)
-    columns: dict[str, list[np.ndarray]] = field(default_factory=dict)
-    places: list[tuple[np.ndarray | int, Callable[[int], str]]] = field(default_factory=list)
 
-    def add(self, batch: Batch):
+    def encode(self, batch: Batch) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+        """Code the rows of a batch that are kept.
+
+        Parameters
+        ----------
+        batch : Batch
+
+        Returns
+        -------
+        columns : dict of arrays
+            user and item int32, level uint8, and time int64 where read.
+        rows : int64 array or None
+            Which rows were kept; None for all.
+        """
         frame = batch.frame
-        if frame.is_empty():
-            return
         self._check_keys(batch)
-        rows = self._rated_rows(batch)
+        rows = self.rated_rows(batch)
         if rows is not None:
             frame = frame[rows]
-        self._append("user", self.users.encode(frame["user"]))
-        self._append("item", self.items.encode(frame["item"]))
-        self._append("level", self._levels(frame, rows, batch.place))
+        columns = {"user": self.users.encode(frame["user"]), "item": self.items.encode(frame["item"])}
+        columns["level"] = self._levels(frame, rows, batch.place)
         if "time" in frame.columns:
-            self._append("time", frame["time"].to_numpy())
-        self.places.append((len(frame) if rows is None else rows, batch.place))
+            columns["time"] = frame["time"].to_numpy()
+        return columns, rows
 
-    def build(self, duplicates: str) -> Ratings:
-        if not self.columns:
-            raise DataError("there are no ratings in the source")
-        scale, level = self._scale_and_levels()
-        users, user_rank = self.users.vocabulary()
-        items, item_rank = self.items.vocabulary()
-        user, item = user_rank[self._take("user")], item_rank[self._take("item")]
-        time = self._take("time") if "time" in self.columns else None
-        try:
-            return Ratings.from_arrays(user, item, level, users, items, scale, time, duplicates)
-        except DuplicateEntryError as error:
-            first, second = self._place(error.first), self._place(error.second)
-            pair = f"user {users[user[error.first]]!r} and item {items[item[error.first]]!r}"
-            raise DataError(
-                f'{second}: {pair} were already in {first}; pass duplicates="last" or duplicates="first"'
-            ) from None
-
-    def _append(self, name: str, array: np.ndarray):
-        self.columns.setdefault(name, []).append(array)
-
-    def _take(self, name: str) -> np.ndarray:
-        """All batches of one column; they are given up, so that two copies never last."""
-        return np.concatenate(self.columns.pop(name))
+    def final_scale(self) -> tuple[Scale, np.ndarray | None]:
+        """The scale, and what the codes of distinct values become; None where they are levels already."""
+        if self.scale is not None:
+            return self.scale, None
+        distinct = self.values.known["key"].to_numpy()
+        scale = Scale.infer(distinct)
+        table = np.full(UNRATED + 1, UNRATED, dtype=np.uint8)
+        table[: len(distinct)] = scale.code(distinct)
+        return scale, table
 
     def _check_keys(self, batch: Batch):
         for role, codes in (("user", self.users), ("item", self.items)):
@@ -152,7 +146,7 @@ class _Builder:
             at = batch.place(_first(batch.frame["time"].is_null()))
             raise DataError(f"{at}: the time is missing; pass time=False to leave times out")
 
-    def _rated_rows(self, batch: Batch) -> np.ndarray | None:
+    def rated_rows(self, batch: Batch) -> np.ndarray | None:
         """The rows to keep where rows without a rating are dropped; None keeps all."""
         if "rating" not in batch.frame.columns or self.missing == "seen":
             return None
@@ -187,15 +181,42 @@ class _Builder:
             Scale.infer(self.values.known["key"].to_numpy())  # says why these cannot be levels
         return codes
 
-    def _scale_and_levels(self) -> tuple[Scale, np.ndarray]:
+
+@dataclass
+class _Builder:
+    """Codes of all batches so far, and where their rows came from."""
+
+    encoder: Encoder
+    columns: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    places: list[tuple[np.ndarray | int, Callable[[int], str]]] = field(default_factory=list)
+
+    def add(self, batch: Batch):
+        if batch.frame.is_empty():
+            return
+        columns, rows = self.encoder.encode(batch)
+        for name, column in columns.items():
+            self.columns.setdefault(name, []).append(column)
+        self.places.append((len(columns["user"]) if rows is None else rows, batch.place))
+
+    def build(self, duplicates: str) -> Ratings:
+        if not self.columns:
+            raise DataError("there are no ratings in the source")
+        scale, table = self.encoder.final_scale()
         level = self._take("level")
-        if self.scale is not None:
-            return self.scale, level
-        distinct = self.values.known["key"].to_numpy()
-        scale = Scale.infer(distinct)
-        table = np.full(UNRATED + 1, UNRATED, dtype=np.uint8)
-        table[: len(distinct)] = scale.code(distinct)
-        return scale, table[level]
+        level = level if table is None else table[level]
+        users, user_rank = self.encoder.users.vocabulary()
+        items, item_rank = self.encoder.items.vocabulary()
+        user, item = user_rank[self._take("user")], item_rank[self._take("item")]
+        time = self._take("time") if "time" in self.columns else None
+        try:
+            return Ratings.from_arrays(user, item, level, users, items, scale, time, duplicates)
+        except DuplicateEntryError as error:
+            first, second = self._place(error.first), self._place(error.second)
+            raise twice(users[user[error.first]], items[item[error.first]], first, second) from None
+
+    def _take(self, name: str) -> np.ndarray:
+        """All batches of one column; they are given up, so that two copies never last."""
+        return np.concatenate(self.columns.pop(name))
 
     def _place(self, entry: int) -> str:
         """Where an entry came from, by its number among all that were kept."""
@@ -205,6 +226,12 @@ class _Builder:
                 return place(entry if isinstance(rows, int) else int(rows[entry]))
             entry -= n_rows
         raise IndexError(entry)
+
+
+def twice(user: object, item: object, first: str, second: str) -> DataError:
+    """The error of a pair that occurs in two places."""
+    pair = f"user {user!r} and item {item!r}"
+    return DataError(f'{second}: {pair} were already in {first}; pass duplicates="last" or duplicates="first"')
 
 
 def _values(frame: pl.DataFrame) -> np.ndarray:

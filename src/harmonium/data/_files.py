@@ -14,11 +14,12 @@ from harmonium.errors import DataError
 
 BLOCK_BYTES = 1 << 24  # text is read 16 MiB at a time
 LONGEST_LINE = 1 << 26  # 64 MiB without a line end is no table
+PARQUET = (".parquet", ".pq")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def expand(source: Any) -> list[Path]:
-    """The files that a path, a glob pattern or a list of them names, globs in sorted order.
+    """The files that a path, a glob pattern, a folder of Parquet files or a list of them names, in sorted order.
 
     Parameters
     ----------
@@ -31,7 +32,7 @@ def expand(source: Any) -> list[Path]:
     Raises
     ------
     DataError
-        A file does not exist, is a folder, or a pattern fits nothing.
+        A file does not exist, a folder has no Parquet file, or a pattern fits nothing.
     """
     if isinstance(source, (list, tuple)):
         files = [file for part in source for file in expand(part)]
@@ -47,7 +48,10 @@ def expand(source: Any) -> list[Path]:
             raise DataError(f"no file fits {source}")
         return files
     if path.is_dir():
-        raise DataError(f"{source} is a folder; name its files, such as {path / '*.csv'}")
+        files = sorted(file for file in path.iterdir() if file.suffix in PARQUET and file.is_file())
+        if not files:
+            raise DataError(f"{source} is a folder without Parquet files; name its files, such as {path / '*.csv'}")
+        return files
     raise DataError(f"{source} does not exist")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from harmonium.data._columns import ColumnChoice, ColumnChoices
 from harmonium.data.interactions import Interactions
-from harmonium.data.reading import ID_RULES, _batches, _check_choice
+from harmonium.data.reading import ID_RULES, _check_choice, source_batches
 from harmonium.errors import DataError, SettingError
 
 
@@ -67,7 +67,7 @@ def read_interactions(
         raise SettingError("at_least and weights need the value column, but value=False leaves it out")
     columns: dict[str, list[np.ndarray]] = {}
     codes, n_rows = {"user": _Codes(), "item": _Codes()}, 0
-    for batch in _batches(source, ColumnChoices(user, item, value if wanted else False, time), ids):
+    for batch in source_batches(source, ColumnChoices(user, item, value if wanted else False, time), ids):
         kept = _kept(batch, at_least, weights)
         for role in ("user", "item"):
             columns.setdefault(role, []).append(_encoded(batch, role, codes[role])[kept])

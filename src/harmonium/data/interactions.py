@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from harmonium.data.ratings import _frozen, _index_array
+from harmonium.data._entries import frozen, index_array
 from harmonium.data.sorting import row_pointer, stable_order
 from harmonium.data.vocabulary import Vocabulary
 from harmonium.errors import DataError, SettingError
@@ -63,7 +63,7 @@ class Interactions:
         for name, dtype in ARRAY_TYPES.items():
             array = getattr(self, name)
             if array is not None:
-                object.__setattr__(self, name, _frozen(array, dtype))
+                object.__setattr__(self, name, frozen(array, dtype))
         _check(self)
 
     @classmethod
@@ -106,8 +106,8 @@ class Interactions:
         -----
         A radix sort, O(n).
         """
-        user_index = _index_array("user", user_index, len(users))
-        item_index = _index_array("item", item_index, len(items))
+        user_index = index_array("user", user_index, len(users))
+        item_index = index_array("item", item_index, len(items))
         given = {"weight": weight, "time": time, "row": row}
         columns = {name: np.asarray(column) for name, column in given.items() if column is not None}
         for name, column in {"item": item_index, **columns}.items():
@@ -278,7 +278,7 @@ class Interactions:
         Interactions
         """
         keep = np.zeros(self.n_users, dtype=bool)
-        keep[_index_array("user", users, self.n_users)] = True
+        keep[index_array("user", users, self.n_users)] = True
         return self.select(np.repeat(keep, np.diff(self.indptr)))
 
     def restricted(self, users: Any = None, items: Any = None) -> "Interactions":

@@ -1,11 +1,16 @@
 """Ratings in memory: a compressed sparse row matrix of level codes."""
 
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from harmonium.conventions import UNRATED
+from harmonium.data._entries import (
+    DUPLICATE_RULES as DUPLICATE_RULES,
+)
+from harmonium.data._entries import check_entries, check_shape, entries_to_keep, frozen, index_array, span_index
 from harmonium.data.scale import Scale
 from harmonium.data.sorting import row_pointer, stable_order
 from harmonium.data.vocabulary import Vocabulary
@@ -18,7 +23,6 @@ if TYPE_CHECKING:
 
 
 ARRAY_TYPES = {"indptr": np.int64, "item": np.int32, "level": np.uint8, "time": np.int64}
-DUPLICATE_RULES = ("error", "first", "last")
 
 
 class DuplicateEntryError(DataError):
@@ -74,9 +78,9 @@ class Ratings:
         for name, dtype in ARRAY_TYPES.items():
             array = getattr(self, name)
             if array is not None:
-                object.__setattr__(self, name, _frozen(array, dtype))
-        _check_shape(self)
-        _check_entries(self)
+                object.__setattr__(self, name, frozen(array, dtype))
+        check_shape(self)
+        check_entries(self)
 
     @classmethod
     def from_arrays(
@@ -117,8 +121,8 @@ class Ratings:
         -----
         A radix sort, O(n).
         """
-        user_index = _index_array("user", user_index, len(users))
-        item_index = _index_array("item", item_index, len(items))
+        user_index = index_array("user", user_index, len(users))
+        item_index = index_array("item", item_index, len(items))
         columns = {"item": item_index, "level": np.asarray(level)}
         if time is not None:
             columns["time"] = np.asarray(time)
@@ -126,7 +130,7 @@ class Ratings:
             if column.shape != user_index.shape:
                 raise DataError(f"{name} has shape {column.shape}, the users {user_index.shape}; give one each")
         order = stable_order(user_index, item_index)
-        kept = _entries_to_keep(user_index, item_index, order, duplicates)
+        kept = entries_to_keep(user_index, item_index, order, duplicates)
         if isinstance(kept, tuple):
             user, item = users[user_index[kept[0]]], items[item_index[kept[0]]]
             raise DuplicateEntryError(
@@ -134,8 +138,12 @@ class Ratings:
                 'pass duplicates="last" or duplicates="first"',
                 *kept,
             )
-        indptr = row_pointer(user_index[kept], len(users))
-        return cls(indptr, users=users, items=items, scale=scale, **{k: a[kept] for k, a in columns.items()})
+        counted = user_index if duplicates == "error" else user_index[kept]
+        indptr, ordered = row_pointer(counted, len(users)), {k: a[kept] for k, a in columns.items()}
+        for column in ordered.values():
+            if not isinstance(kept, slice):
+                column.setflags(write=False)  # it is nobody else's: kept without another copy
+        return cls(indptr, users=users, items=items, scale=scale, **ordered)
 
     @classmethod
     def from_triples(
@@ -335,9 +343,17 @@ class Ratings:
         -------
         Ratings
         """
-        keep = np.zeros(self.n_users, dtype=bool)
-        keep[_index_array("user", users, self.n_users)] = True
-        return self.select(np.repeat(keep, np.diff(self.indptr)))
+        users = np.unique(index_array("user", users, self.n_users))
+        counts = np.zeros(self.n_users, dtype=np.int64)
+        counts[users] = np.diff(self.indptr)[users]
+        kept = span_index(self.indptr[users], counts[users])
+        return replace(
+            self,
+            indptr=np.concatenate(([0], np.cumsum(counts))),
+            item=self.item[kept],
+            level=self.level[kept],
+            time=None if self.time is None else self.time[kept],
+        )
 
     def columns(self, items: Any) -> "Ratings":
         """Return the ratings of some items.
@@ -352,7 +368,7 @@ class Ratings:
         DataError
             An index is out of range, or they do not increase.
         """
-        items = _index_array("item", items, len(self.items))
+        items = index_array("item", items, len(self.items))
         if not (np.diff(items) > 0).all():
             raise DataError("items: the indices of columns must be strictly increasing, as a vocabulary's ids are")
         place = np.full(self.n_items, -1, np.int64)
@@ -404,6 +420,44 @@ class Ratings:
         chosen = self if at_least is None else self.select(self.values() >= at_least)
         return Interactions(chosen.indptr, chosen.item, chosen.users, chosen.items, time=chosen.time)
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a folder that `open` maps into memory; it appears whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            A folder of ratings that is there is replaced.
+
+        Raises
+        ------
+        DataError
+            It cannot be written, or something else is there.
+        """
+        from harmonium.data.folders import write_folder
+
+        write_folder(self, path)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> "Ratings":
+        """Open what `save` wrote without reading it; processes that have it open share one copy in memory.
+
+        Parameters
+        ----------
+        path : path
+
+        Returns
+        -------
+        Ratings
+
+        Raises
+        ------
+        DataError
+            There is no such folder, it is cut off, holds something else, or is of a later version.
+        """
+        from harmonium.data.folders import open_folder
+
+        return open_folder(path)
+
     def to_frame(self) -> "polars.DataFrame":
         """Raw ids and rating values as a table.
 
@@ -422,67 +476,3 @@ class Ratings:
         if self.time is not None:
             columns["timestamp"] = pl.Series(self.time)
         return pl.DataFrame(columns)
-
-
-def _entries_to_keep(
-    user: np.ndarray, item: np.ndarray, order: np.ndarray | None, duplicates: str
-) -> np.ndarray | slice | tuple[int, int]:
-    """Sorted positions of the entries to keep, one a pair; the two of a pair where that is an error."""
-    if duplicates not in DUPLICATE_RULES:
-        raise SettingError(f"duplicates must be one of {', '.join(DUPLICATE_RULES)}, not {duplicates!r}")
-    kept = slice(None) if order is None else order
-    user, item = user[kept], item[kept]
-    same_as_next = (user[1:] == user[:-1]) & (item[1:] == item[:-1])
-    if not same_as_next.any():
-        return kept
-    if order is None:
-        order = np.arange(len(user))
-    if duplicates == "error":
-        at = int(np.argmax(same_as_next))
-        return int(order[at]), int(order[at + 1])
-    keep = np.ones(len(user), dtype=bool)
-    (keep[1:] if duplicates == "first" else keep[:-1])[same_as_next] = False
-    return order[keep]
-
-
-def _frozen(array: Any, dtype: Any) -> np.ndarray:
-    """A read-only array of this type; copied unless it already is one."""
-    array = np.asarray(array)
-    if array.flags.writeable or array.dtype != dtype:
-        array = array.astype(dtype)
-        array.setflags(write=False)
-    return array
-
-
-def _index_array(name: str, index: Any, n: int) -> np.ndarray:
-    index = np.asarray(index)
-    if index.dtype.kind not in "iu" and index.size:
-        raise DataError(f"{name} indices must be whole numbers, not {index.dtype}")
-    if index.size and (int(index.min()) < 0 or int(index.max()) >= n):
-        wrong = index[(index < 0) | (index >= n)][0]
-        raise DataError(f"{name} index {wrong} is outside 0..{n - 1}")
-    return index.astype(np.int32, copy=False)
-
-
-def _check_shape(ratings: Ratings):
-    indptr, n = ratings.indptr, len(ratings.item)
-    if indptr.shape != (len(ratings.users) + 1,):
-        raise DataError(f"{len(ratings.users):,} users need one row start more, not {len(indptr):,}")
-    if indptr[0] != 0 or indptr[-1] != n or (np.diff(indptr) < 0).any():
-        raise DataError(f"row starts must rise from 0 to the number of entries, {n:,}")
-    if ratings.level.shape != (n,) or (ratings.time is not None and ratings.time.shape != (n,)):
-        raise DataError(f"{n:,} items need as many levels and times")
-
-
-def _check_entries(ratings: Ratings):
-    item, level = ratings.item, ratings.level
-    if not len(item):
-        return
-    if item.min() < 0 or item.max() >= len(ratings.items):
-        raise DataError(f"an item index lies outside 0..{len(ratings.items) - 1}")
-    wrong = (level >= ratings.n_levels) & (level != UNRATED)
-    if wrong.any():
-        raise DataError(f"level {level[wrong][0]} is not below the scale's {ratings.n_levels} levels")
-    falls = np.flatnonzero(item[1:] <= item[:-1]) + 1
-    if not np.isin(falls, ratings.indptr).all():
-        raise DataError("the items of a row must be strictly increasing; use Ratings.from_arrays")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from harmonium.data._columns import ColumnChoice, ColumnChoices
-from harmonium.data._files import expand
+from harmonium.data._files import PARQUET, expand
 from harmonium.data.ratings import DUPLICATE_RULES, Ratings
 from harmonium.data.scale import Scale
 from harmonium.errors import SettingError
@@ -37,7 +37,8 @@ def read_ratings(
     ----------
     source : path, str, sequence of them, or table
         Text separated by comma, tab, ``::``, semicolon, bar or blank, with or without a header, also as .gz
-        or .zst; Parquet; a glob pattern or a list of files; a pandas, polars, Arrow or DuckDB table.
+        or .zst; Parquet; a glob pattern, a list of files, or a folder of Parquet files; a pandas, polars, Arrow or
+        DuckDB table.
     user, item : str or int, optional
         Name or position of the column; guessed from the usual names when not given (user_id, userId, user;
         item_id, movieId, item). A text file without a header is read as user, item, rating, time.
@@ -76,16 +77,39 @@ def read_ratings(
     >>> read_ratings("ratings.csv")  # doctest: +SKIP
     Ratings(610 users, 9,724 items, 100,836 ratings, 0.5 to 5 in steps of 0.5)
     """
-    _check_choice("duplicates", duplicates, DUPLICATE_RULES)
-    _check_choice("missing", missing, MISSING_RULES)
-    _check_choice("ids", ids, ID_RULES)
+    check_reading(ids, duplicates, missing)
     from harmonium.data._encoding import assemble
 
     choices = ColumnChoices(user, item, rating, time)
-    return assemble(_batches(source, choices, ids), scale, missing, duplicates)
+    return assemble(source_batches(source, choices, ids), scale, missing, duplicates)
 
 
-def _batches(source: Any, choices: ColumnChoices, ids: str) -> Iterator["Batch"]:
+def check_reading(ids: str, duplicates: str, missing: str) -> None:
+    """Raise SettingError unless these are rules of reading.
+
+    Parameters
+    ----------
+    ids, duplicates, missing : str
+        As for `read_ratings`.
+    """
+    _check_choice("duplicates", duplicates, DUPLICATE_RULES)
+    _check_choice("missing", missing, MISSING_RULES)
+    _check_choice("ids", ids, ID_RULES)
+
+
+def source_batches(source: Any, choices: ColumnChoices, ids: str) -> Iterator["Batch"]:
+    """Read files or a table, some rows at a time.
+
+    Parameters
+    ----------
+    source : path, str, sequence of them, or table
+    choices : ColumnChoices
+    ids : {"auto", "text"}
+
+    Yields
+    ------
+    Batch
+    """
     import polars as pl
 
     if not isinstance(source, (str, os.PathLike, list, tuple)):
@@ -95,7 +119,7 @@ def _batches(source: Any, choices: ColumnChoices, ids: str) -> Iterator["Batch"]
         return
     id_types: dict[str, pl.DataType] = {"user": pl.String(), "item": pl.String()} if ids == "text" else {}
     for path in expand(source):
-        if path.suffix in (".parquet", ".pq"):
+        if path.suffix in PARQUET:
             from harmonium.data._tables import parquet_batches
 
             yield from parquet_batches(path, choices, ids)

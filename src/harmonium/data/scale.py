@@ -201,8 +201,7 @@ class Scale:
         values = np.asarray(values, dtype=np.float64)
         if self.bucketed:
             return np.isfinite(values) & (values >= self.minimum)
-        tolerance = OFF_LEVEL * float(np.diff(self.values).min())
-        return np.abs(self.values[self._nearest(values)] - values) <= tolerance
+        return np.abs(self.values[self._nearest(values)] - values) <= self._tolerance
 
     def code(self, values: Any) -> np.ndarray:
         """Level code of each rating value.
@@ -246,6 +245,13 @@ class Scale:
             return f"{low} to {high}" if step == 1 else f"{low} to {high} in steps of {step:g}"
         return f"{self.n_levels} levels from {low} to {high}"
 
+    @cached_property
+    def _middles(self) -> np.ndarray:
+        return (self.values[1:] + self.values[:-1]) / 2
+
+    @cached_property
+    def _tolerance(self) -> float:
+        return OFF_LEVEL * float(np.diff(self.values).min())
+
     def _nearest(self, values: np.ndarray) -> np.ndarray:
-        middles = (self.values[1:] + self.values[:-1]) / 2
-        return np.searchsorted(middles, values)
+        return self._middles.searchsorted(values)

@@ -1,7 +1,7 @@
 """A sketch of which (user, item) pairs some ratings hold: enough to notice that a model has seen the test."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from harmonium.conventions import UNRATED
 from harmonium.data.ratings import Ratings
+from harmonium.data.shards import Shards
 from harmonium.data.vocabulary import Vocabulary
 from harmonium.errors import DataError
 from harmonium.randomness import GOLDEN, mix
@@ -41,12 +42,12 @@ class PairSketch:
     bits: int
 
     @classmethod
-    def of(cls, *parts: Ratings) -> "PairSketch":
+    def of(cls, *parts: Ratings | Shards) -> "PairSketch":
         """Sketch the rated pairs of some ratings, given in one part or several.
 
         Parameters
         ----------
-        *parts : Ratings
+        *parts : Ratings or Shards
 
         Notes
         -----
@@ -54,7 +55,8 @@ class PairSketch:
         """
         n_ratings = sum(part.n_ratings for part in parts)
         bits = (max(0, n_ratings - 1) // MOST_HASHES).bit_length()
-        kept = [hashes[_sampled(hashes, bits)] for part in parts for hashes in _pair_hashes(part)]
+        wholes = (ratings for part in parts for ratings in ([part] if isinstance(part, Ratings) else part))
+        kept = [hashes[_sampled(hashes, bits)] for ratings in wholes for hashes in _pair_hashes(ratings)]
         return cls(np.sort(np.concatenate((*kept, np.empty(0, np.uint64)))), bits)
 
     def found(self, ratings: Ratings) -> npt.NDArray[np.bool_]:
@@ -136,13 +138,14 @@ def _sampled(hashes: Hashes, bits: int) -> npt.NDArray[np.bool_]:
     return hashes & np.uint64((1 << bits) - 1) == 0
 
 
-def _pair_hashes(ratings: Ratings) -> list[Hashes]:
+def _pair_hashes(ratings: Ratings) -> Iterator[Hashes]:
     """Hashes of the rated pairs in their order, in chunks."""
     rated = np.flatnonzero(ratings.level != UNRATED)
     user, item = _id_hashes(ratings.users) * np.uint64(GOLDEN), _id_hashes(ratings.items)
     of_user = ratings.user_of()
-    chunks = (rated[start : start + CHUNK] for start in range(0, len(rated), CHUNK))
-    return [_mixed(user[of_user[chunk]] ^ item[ratings.item[chunk]]) for chunk in chunks]
+    for start in range(0, len(rated), CHUNK):
+        chunk = rated[start : start + CHUNK]
+        yield _mixed(user[of_user[chunk]] ^ item[ratings.item[chunk]])
 
 
 def _id_hashes(vocabulary: Vocabulary) -> Hashes:

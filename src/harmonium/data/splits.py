@@ -138,10 +138,25 @@ def random_split(ratings: Entries, fraction: float = 0.1, rng: Seed = 0) -> Spli
     The first ``int(n * fraction)`` of ``rng.permutation(n)``, over the entries in the order of `ratings`.
     """
     _check_fraction("fraction", fraction)
-    order = as_generator(rng).permutation(ratings.n_entries)
-    test = np.zeros(ratings.n_entries, dtype=bool)
-    test[order[: int(ratings.n_entries * fraction)]] = True
-    return split_by_mask(ratings, test)
+    return split_by_mask(ratings, held_out_mask(ratings.n_entries, fraction, rng))
+
+
+def held_out_mask(n: int, fraction: float, rng: Seed) -> np.ndarray:
+    """Draw which of n entries `random_split` holds out.
+
+    Parameters
+    ----------
+    n : int
+    fraction : float
+    rng : seed
+
+    Returns
+    -------
+    bool array, (n,)
+    """
+    mask = np.zeros(n, dtype=bool)
+    mask[as_generator(rng).permutation(n)[: int(n * fraction)]] = True
+    return mask
 
 
 def per_user_split(ratings: Entries, fraction: float = 0.2, rng: Seed = 0) -> Split[Entries]:

@@ -12,6 +12,7 @@ from harmonium.models import exact
 from harmonium.models import rbm as rbms
 from harmonium.models.rbm import RBM
 from harmonium.training.dense import loop, state
+from harmonium.training.dense.records import restricted
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.units import Bernoulli
 
@@ -83,7 +84,7 @@ def of_images(ask: Ask) -> RBM:
     now = state.start(begun, learning, ask.seed, X.mean(axis=0), len(X))
     for _ in loop.train(now, X, learning):
         pass
-    return loop.finished(now, "ended", "")
+    return restricted(loop.finished(now, "ended", ""))
 
 
 def small(X: Rows, n_hidden: int, seed: int) -> RBM:
@@ -117,6 +118,6 @@ def curve(begun: RBM, X: Rows, learning: DenseLearning, seed: int) -> Curve:
             if event.epoch in points:
                 updates.append(event.epoch)
                 seconds.append(spent)
-                likelihood.append(float(exact.log_likelihood(now.rbm(), X).mean()))
+                likelihood.append(float(exact.log_likelihood(restricted(now.model()), X).mean()))
     points_of = (np.array(values) for values in (updates, seconds, likelihood))
-    return Curve(now.rbm(), *points_of, n_steps=steps / max(1, now.epoch))  # type: ignore[call-arg]
+    return Curve(restricted(now.model()), *points_of, n_steps=steps / max(1, now.epoch))  # type: ignore[call-arg]

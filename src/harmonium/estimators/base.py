@@ -2,9 +2,13 @@
 
 import inspect
 import sys
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, Self
 
 from harmonium.errors import NotFittedError, SettingError
+from harmonium.events import Event
+
+Watch = Callable[[Event], Any] | Iterable[Callable[[Event], Any]]
 
 
 class Estimator:
@@ -48,6 +52,19 @@ class Estimator:
         defaults = inspect.signature(type(self).__init__).parameters
         changed = [f"{n}={v!r}" for n, v in self.get_params().items() if v is not defaults[n].default]
         return f"{type(self).__name__}({', '.join(changed)})"
+
+    def _watched(self, run: Generator[Event, None, None], watch: Watch) -> Self:
+        """Learn to the end, every event shown to the watchers; Ctrl-C ends it with the best model so far."""
+        watchers = [watch] if callable(watch) else list(watch)
+        try:
+            for event in run:
+                for watcher in watchers:
+                    watcher(event)
+        except KeyboardInterrupt:  # it came while a watcher was at work
+            run.close()
+            if getattr(self, "model_", None) is None:
+                raise
+        return self
 
     def _fitted(self, name: str) -> Any:
         value = getattr(self, name, None)

@@ -1,7 +1,10 @@
 """The Boltzmann machine as an estimator."""
 
+from __future__ import annotations
+
 import os
-from collections.abc import Callable, Generator
+import time
+from collections.abc import Generator
 from dataclasses import replace
 from typing import Any, final
 
@@ -10,28 +13,31 @@ import numpy.typing as npt
 from scipy import sparse
 
 from harmonium import storage
-from harmonium.errors import DataError, ModelFileError
-from harmonium.estimators import cases
-from harmonium.estimators.base import Estimator
-from harmonium.events import BoltzmannEpoch
+from harmonium.errors import SettingError
+from harmonium.estimators import cases, files
+from harmonium.estimators.dense import DenseEstimator, Watchers
+from harmonium.events import Event, Saved
 from harmonium.likelihood import Bracket, bracket, log_likelihood
 from harmonium.likelihood.annealing import N_BETAS, N_CHAINS
-from harmonium.models import boltzmann
+from harmonium.models import boltzmann, boltzmann_exact
 from harmonium.models.boltzmann import ALPHABETS, Boltzmann, Floats
 from harmonium.models.mean_field import MeanField, mean_field
 from harmonium.randomness import Seed, key_from, key_of
 from harmonium.sampling import boltzmann as sampling
 from harmonium.training import boltzmann as learning_room
-from harmonium.training.boltzmann import BoltzmannLearning, BoltzmannState, edges_of
+from harmonium.training import boltzmann_state as states
+from harmonium.training.boltzmann_state import BoltzmannLearning, BoltzmannState, Edges, edges_of
+from harmonium.training.dense.loop import SAVE_EVERY
 from harmonium.training.settings import check_choice, check_count
+from harmonium.units import Bernoulli, Layer, Spin
 
-FILE_KIND = "BoltzmannMachine"
 MOST_HIDDEN = 65_536
+WHOLE = ("exact", "pseudo-likelihood")  # methods that L-BFGS climbs in one piece
 _LEARNING = tuple(BoltzmannLearning.__dataclass_fields__)
 
 
 @final
-class BoltzmannMachine(Estimator):
+class BoltzmannMachine(DenseEstimator):
     """Boltzmann machine: every unit may be tied to every other, visible or hidden.
 
     The columns of the data are the visible units; hidden ones come after them.
@@ -46,9 +52,10 @@ class BoltzmannMachine(Estimator):
         Which units may be tied: where it is not 0. A sparse one keeps the couplings sparse, and units that are not
         tied are updated together. All pairs without it.
     method : str
-        "auto", "exact", "pcd", "full-chain" or "pseudo-likelihood"; this and the settings that follow are
-        `BoltzmannLearning`'s.
-    n_steps, n_chains : int
+        "auto", "exact", "pcd", "tempered-pcd", "full-chain", "pseudo-likelihood" or "multi-prediction"; this and the
+        settings that follow are `BoltzmannLearning`'s.
+    n_steps, n_chains, n_betas : int
+    lowest_beta, ladder_burn_in, keep : float
     inference : str
         "gibbs" or "mean-field".
     n_epochs, batch_size : int
@@ -80,6 +87,10 @@ class BoltzmannMachine(Estimator):
         method: str = BoltzmannLearning.method,
         n_steps: int = BoltzmannLearning.n_steps,
         n_chains: int = BoltzmannLearning.n_chains,
+        n_betas: int = BoltzmannLearning.n_betas,
+        lowest_beta: float = BoltzmannLearning.lowest_beta,
+        ladder_burn_in: float = BoltzmannLearning.ladder_burn_in,
+        keep: float = BoltzmannLearning.keep,
         inference: str = BoltzmannLearning.inference,
         n_epochs: int = BoltzmannLearning.n_epochs,
         batch_size: int = BoltzmannLearning.batch_size,
@@ -93,19 +104,26 @@ class BoltzmannMachine(Estimator):
         self.method = method
         self.n_steps = n_steps
         self.n_chains = n_chains
+        self.n_betas = n_betas
+        self.lowest_beta = lowest_beta
+        self.ladder_burn_in = ladder_burn_in
+        self.keep = keep
         self.inference = inference
         self.n_epochs = n_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.random_state = random_state
-        self.model_: Boltzmann | None = None
-        self.history_: list[BoltzmannEpoch] = []
-        self._state: BoltzmannState | None = None
 
     def fit(
-        self, X: Any, y: None = None, *, watch: Callable[[BoltzmannEpoch], Any] | None = None
-    ) -> "BoltzmannMachine":
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        watch: Watchers = (),
+    ) -> BoltzmannMachine:
         """Learn from rows. Ctrl-C ends it with the model so far.
 
         Parameters
@@ -113,7 +131,11 @@ class BoltzmannMachine(Estimator):
         X : array-like, SciPy sparse or frame, (n_cases, n_visible)
         y : None
             Part of scikit-learn's contract.
-        watch : callable, optional
+        checkpoint : path, optional
+            File to write from time to time, of methods that keep chains.
+        resume : bool
+            Go on from the checkpoint, bit for bit, when the file exists.
+        watch : callable or callables
             Called with every event.
 
         Returns
@@ -128,44 +150,50 @@ class BoltzmannMachine(Estimator):
         DivergenceError
             Learning diverged; the last good model is kept.
         """
-        run = self.fitting(X)
-        try:
-            for event in run:
-                if watch is not None:
-                    watch(event)
-        except KeyboardInterrupt:  # it came while the watcher was at work
-            run.close()
-            if not self.history_:
-                raise
+        self._watched(self.fitting(X, checkpoint=checkpoint, resume=resume), watch)
         return self
 
-    def fitting(self, X: Any) -> Generator[BoltzmannEpoch, None, None]:
+    def fitting(
+        self, X: Any, *, checkpoint: str | os.PathLike[str] | None = None, resume: bool = False
+    ) -> Generator[Event, None, None]:
         """Learn, event by event; whenever it ends, `model_` holds the model so far.
 
         Parameters
         ----------
         X : array-like, SciPy sparse or frame, (n_cases, n_visible)
+        checkpoint : path, optional
+        resume : bool
 
         Yields
         ------
-        BoltzmannEpoch
+        Event
+            A `BoltzmannEpoch` an epoch, `Saved` with every checkpoint.
 
         Raises
         ------
         DataError, SettingError, DivergenceError
             As `fit`.
         """
-        settings = self._learning()
-        v = self._cases(X)
+        settings, table = self._learning(), cases.read(X)
+        v = self._cases(table.X)
         edges = edges_of(v.shape[1] + self.n_hidden, self.couplings)
-        begun = learning_room.initial(v, self.n_hidden, edges, self.values, self.random_state)
-        learning_room.chosen_method(settings, begun)
-        self._state = learning_room.start(begun, v, edges, settings, self.random_state)
-        self.model_, self.history_, self.n_features_in_ = begun, [], v.shape[1]
-        yield from self._following(self._state, v, settings)
+        begun = states.initial(v, self.n_hidden, edges, self.values, self.random_state)
+        method = learning_room.chosen_method(settings, begun)
+        if checkpoint is not None and method in WHOLE:
+            raise SettingError(
+                f"checkpoint: {method!r} learns in one piece; take a method with chains, or save the model"
+            )
+        if resume and checkpoint is not None and os.path.exists(checkpoint):
+            state = states.resume(checkpoint, settings, v, edges)
+        else:
+            state = states.start(begun, v, edges, settings, self.random_state)
+        self._begin(table)
+        self._state, self.model_ = state, state.bm
+        self.history_: list[Event] = []
+        yield from self._epochs(v, settings, checkpoint)
 
-    def partial_fit(self, X: Any, y: None = None, *, n_epochs: int = 1) -> "BoltzmannMachine":
-        """Learn on from the fitted model; the free chains go on where they were.
+    def partial_fit(self, X: Any, y: Any = None, *, n_epochs: int = 1) -> BoltzmannMachine:
+        """Learn on from the fitted model; the free chains and Adam's moments go on where they were.
 
         Parameters
         ----------
@@ -181,30 +209,52 @@ class BoltzmannMachine(Estimator):
             Itself. Without an earlier fit the machine begins here.
         """
         check_count("n_epochs", n_epochs, 1, 1_000_000)
-        settings = replace(self._learning(), n_epochs=n_epochs)
-        v = self._cases(X)
-        if self.model_ is None:
-            self.set_params(n_epochs=n_epochs)
-            return self.fit(X)
-        if v.shape[1] != self.model_.n_visible:
-            raise DataError(f"X: has {v.shape[1]} columns, the machine {self.model_.n_visible} visible units")
-        edges = edges_of(self.model_.n_units, self.couplings)
-        fresh = learning_room.start(self.model_, v, edges, settings, self.random_state)
-        if self._state is not None:
-            fresh = replace(self._state, clamped=fresh.clamped, epoch=0)
-        self._state = fresh
-        for _ in self._following(fresh, v, settings):
+        if getattr(self, "model_", None) is None:
+            how: dict[str, Any] = self.get_params() | {"n_epochs": n_epochs}
+            vars(self).update(vars(BoltzmannMachine(**how).fit(X)) | self.get_params())
+            return self
+        for _ in self.going_on(X, n_epochs=n_epochs):
             pass
         return self
 
-    def _following(
-        self, state: BoltzmannState, v: Floats, settings: BoltzmannLearning
-    ) -> Generator[BoltzmannEpoch, None, None]:
+    def going_on(self, X: Any, *, n_epochs: int = 1) -> Generator[Event, None, None]:
+        """Learn on from the model there is, event by event; `partial_fit` in steps.
+
+        Parameters
+        ----------
+        X : array-like, SciPy sparse or frame, (n_cases, n_visible)
+        n_epochs : int
+
+        Yields
+        ------
+        Event
+        """
+        settings = replace(self._learning(), n_epochs=n_epochs)
+        v, bm = self._rows(X), self.fitted_model
+        fresh = states.start(bm, v, edges_of(bm.n_units, self.couplings), settings, self.random_state)
+        if self._state is not None:
+            fresh = replace(self._state, bm=bm, clamped=fresh.clamped, epoch=0)
+            states.begin_ladder(fresh, settings)
+        self._state, self.history_ = fresh, getattr(self, "history_", [])
+        yield from self._epochs(v, settings)
+
+    def _epochs(
+        self, v: Floats, settings: BoltzmannLearning, checkpoint: str | os.PathLike[str] | None = None
+    ) -> Generator[Event, None, None]:
+        """Events of the loop, kept in `history_`; however it ends, `model_` is the model so far."""
+        state: BoltzmannState = self._state
+        saved = time.monotonic()
         try:
             for event in learning_room.train(state, v, settings):
                 self.model_ = state.bm
                 self.history_.append(event)
                 yield event
+                due = time.monotonic() - saved > SAVE_EVERY or state.epoch == settings.n_epochs
+                if checkpoint is not None and due:
+                    states.save(checkpoint, state, settings, v)
+                    saved = time.monotonic()
+                    self.history_.append(Saved(os.fspath(checkpoint), "boltzmann", "final", state.epoch))
+                    yield self.history_[-1]
         except KeyboardInterrupt:
             return
 
@@ -216,17 +266,55 @@ class BoltzmannMachine(Estimator):
 
     def _cases(self, X: Any) -> Floats:
         """Rows to learn from: any table of the alphabet's values."""
-        table = cases.read(X).X
-        width = table.shape[1]  # type: ignore[index]
-        blank = Boltzmann(np.zeros((width, width)), np.zeros(width), np.arange(width), self.values)
-        return boltzmann.checked_states(blank, table)
+        cases.check_finite(X)
+        width = X.shape[1]
+        blank = Boltzmann(sparse.csr_array((width, width)), np.zeros(width), np.arange(width), self.values)
+        return boltzmann.checked_states(blank, X)
 
     def _rows(self, X: Any) -> Floats:
         """Rows that the fitted machine takes."""
-        return boltzmann.checked_states(self.fitted_model, cases.read(X).X)
+        table = self._table(X)
+        cases.check_finite(table)
+        return boltzmann.checked_states(self.fitted_model, table)
+
+    def _input_layer(self) -> Layer:
+        return (Bernoulli if self.values == "bits" else Spin)(self.fitted_model.n_visible)
 
     @property
-    def fitted_model(self) -> Boltzmann:
+    def _n_features_out(self) -> int:
+        return len(self.fitted_model.hidden)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64"]
+        return tags
+
+    def free_energy(self, X: Any) -> Floats:
+        """Free energy of rows, the hidden units summed out, in nats: (n_cases,).
+
+        Parameters
+        ----------
+        X : array-like, SciPy sparse or frame, (n_cases, n_visible)
+
+        Raises
+        ------
+        SettingError
+            Hidden units are tied to each other, and are too many to list.
+        """
+        return boltzmann_exact.free_energy(self.fitted_model, self._rows(X))
+
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
+        """Names of what `transform` returns: the class's name and a number.
+
+        Parameters
+        ----------
+        input_features : ignored
+            Part of scikit-learn's contract.
+        """
+        return np.array([f"boltzmannmachine{k}" for k in range(self._n_features_out)], object)
+
+    @property
+    def fitted_model(self) -> Boltzmann:  # type: ignore[override]
         """The fitted record; NotFittedError before `fit`."""
         return self._fitted("model_")
 
@@ -351,24 +439,31 @@ class BoltzmannMachine(Estimator):
         return mean_field(self.fitted_model, self._rows(X), method)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted machine to a file, whole or not at all.
+        """Write the fitted machine to a file, whole or not at all, with its chains and moments where it has them.
 
         Parameters
         ----------
         path : path
         """
         bm = self.fitted_model
-        settings = self.get_params() | {"couplings": None}
         arrays = {"b": bm.b, "visible": np.asarray(bm.visible, np.int64)}
         if sparse.issparse(bm.J):
             arrays |= {"data": bm.J.data, "indices": bm.J.indices, "indptr": bm.J.indptr}
         else:
             arrays["J"] = bm.J
-        storage.write(path, FILE_KIND, {"settings": settings, "values": bm.values}, arrays)
+        dense, state = True, None
+        if self.couplings is not None:
+            edges = edges_of(bm.n_units, self.couplings)
+            arrays |= {"edges.i": np.asarray(edges.i, np.int64), "edges.j": np.asarray(edges.j, np.int64)}
+            dense = edges.dense
+        if self._state is not None:
+            state, carried = states.to_parts(replace(self._state, clamped=np.empty((0, 0))))
+            arrays |= storage.prefixed("state.", carried)
+        files.save(self, path, arrays, {"couplings": None}, values=bm.values, state=state, dense=dense)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "BoltzmannMachine":
-        """Read a machine that `save` wrote.
+    def load(cls, path: str | os.PathLike[str]) -> BoltzmannMachine:
+        """Read a machine that `save` wrote; `partial_fit` goes on with the chains it had.
 
         Parameters
         ----------
@@ -379,28 +474,21 @@ class BoltzmannMachine(Estimator):
         ModelFileError
             There is no such file, it is damaged, or holds something else.
         """
-        header, arrays = storage.read(path, FILE_KIND)
-        try:
-            n = len(arrays["b"])
+
+        def build(settings: dict[str, Any], header: Any, arrays: dict[str, npt.NDArray]) -> BoltzmannMachine:
+            n, out = len(arrays["b"]), cls(**settings)
             J = arrays["J"] if "J" in arrays else _from_parts(arrays, n)
             model = boltzmann.machine(J, arrays["b"], arrays["visible"], header["values"])
-            out = cls(**header["settings"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(f"{path}: is damaged ({error})") from error
-        out.couplings = _ties_of(model)
-        out.model_, out.n_features_in_ = model, model.n_visible
-        return out
+            out.model_, out.n_features_in_, edges = model, model.n_visible, edges_of(n)
+            if "edges.i" in arrays:
+                edges = Edges(arrays["edges.i"], arrays["edges.j"], n, header["dense"])
+                out.couplings = edges.couplings(np.ones(len(edges.i)))
+            if header["state"] is not None:
+                out._state = states.from_parts(header["state"], storage.under("state.", arrays), edges)
+            return out
+
+        return files.load(path, cls.__name__, build)
 
 
 def _from_parts(arrays: dict[str, npt.NDArray], n: int) -> Any:
     return sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=(n, n))
-
-
-def _ties_of(model: Boltzmann) -> Any:
-    """Which units may be tied, as the constructor takes it; None for all of them."""
-    if sparse.issparse(model.J):
-        ties = model.J.copy()
-        ties.data = np.ones(len(ties.data))
-        return ties
-    free = np.count_nonzero(model.J) == model.n_units * (model.n_units - 1)
-    return None if free else (model.J != 0).astype(np.float64)

@@ -93,19 +93,36 @@ def check(X: Floats | sparse.csr_array, layer: Layer, name: str = "X") -> None:
     layer : Layer
     name : str
     """
+    check_finite(X, name)
     if sparse.issparse(X):
         _check_sparse(sparse.csr_array(X), layer, name)
         return
     dense = np.asarray(X)
-    bad = ~np.isfinite(dense)
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        kind = "NaN" if np.isnan(dense[row, column]) else "infinity"
-        raise DataError(f"{name}: row {row}, column {column} is {kind}; only finite numbers can be learnt from")
     if layer.kind == "bernoulli":
         _refuse(dense, (dense < 0) | (dense > 1), layer, name)
         return
     layer.check(dense, name)
+
+
+def check_finite(X: Floats | sparse.csr_array, name: str = "X") -> None:
+    """Raise DataError, naming row and column, unless all numbers are finite.
+
+    Parameters
+    ----------
+    X : float32 array or csr_array, (n_cases, width)
+    name : str
+    """
+    value = X.data if isinstance(X, sparse.csr_array) else np.asarray(X)
+    bad = ~np.isfinite(value)
+    if bad.any():
+        at = _place(X, int(np.flatnonzero(bad)[0])) if isinstance(X, sparse.csr_array) else np.argwhere(bad)[0]
+        kind = "NaN" if np.isnan(value[bad][0]) else "infinity"
+        raise DataError(f"{name}: row {at[0]}, column {at[1]} is {kind}; only finite numbers can be learnt from")
+
+
+def _place(X: sparse.csr_array, k: int) -> tuple[int, int]:
+    """Row and column of a stored entry."""
+    return int(np.searchsorted(X.indptr, k, side="right")) - 1, int(X.indices[k])
 
 
 def _check_sparse(X: sparse.csr_array, layer: Layer, name: str) -> None:
@@ -114,12 +131,11 @@ def _check_sparse(X: sparse.csr_array, layer: Layer, name: str) -> None:
     for start in range(0, len(X.indptr) - 1 if layer.kind in ("softmax", "multinomial", "joined") else 0, BLOCK):
         layer.check(X[start : start + BLOCK].toarray(), name)
     low, high = {"bernoulli": (0, 1), "relu": (0, np.inf)}.get(layer.kind, (-np.inf, np.inf))
-    bad = ~np.isfinite(X.data) | (X.data < low) | (X.data > high)
+    bad = (X.data < low) | (X.data > high)
     if bad.any():
         k = int(np.flatnonzero(bad)[0])
-        row = int(np.searchsorted(X.indptr, k, side="right")) - 1
-        words = WORDS.get(layer.kind, "finite numbers")
-        raise DataError(f"{name}: row {row}, column {X.indices[k]} is {X.data[k]:g}; a {layer.kind} unit takes {words}")
+        (row, column), words = _place(X, k), WORDS.get(layer.kind, "finite numbers")
+        raise DataError(f"{name}: row {row}, column {column} is {X.data[k]:g}; a {layer.kind} unit takes {words}")
 
 
 def _refuse(v: Floats, bad: npt.NDArray[np.bool_], layer: Layer, name: str) -> None:

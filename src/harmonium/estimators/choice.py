@@ -1,7 +1,7 @@
 """What every model of choices does: score, recommend, explain and calibrate for anybody's history."""
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from harmonium import storage
 from harmonium.data import Interactions, Vocabulary
 from harmonium.errors import DataError, HarmoniumError, ModelFileError, SettingError
-from harmonium.estimators.base import Estimator
+from harmonium.estimators.base import Estimator, Watch
 from harmonium.events import Event
 from harmonium.kernels import choices as kernels
 from harmonium.models.score_calibration import ScoreCalibration, fit_calibration
@@ -20,7 +20,6 @@ from harmonium.training.settings import check_count
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.integer]
 Validation = tuple[Interactions, Interactions]
-Watch = Callable[[Event], Any] | Iterable[Callable[[Event], Any]]
 BATCH_BYTES = 1 << 26  # of one batch of scores
 VALIDATION_PLACES = 100
 MOST_ASKED = 1_000_000  # places of a list
@@ -238,17 +237,34 @@ class ChoiceModel(Estimator):
             There is no such item.
         """
         check_count("item", item, 0, self.n_items - 1)
+        return self.contributions(history, np.array([item]))[:, 0]
+
+    def contributions(self, history: Interactions, items: Ints) -> npt.NDArray[np.float64]:
+        """The same for several items, all from one pass over the histories that lack an entry: (n_entries, n_asked).
+
+        Parameters
+        ----------
+        history : Interactions
+            Of one row, over the model's items.
+        items : int array, (n_asked,)
+            Item indices.
+
+        Raises
+        ------
+        DataError
+            The history is not of one person, or has items the model does not know.
+        """
         known = self._known(history)
         if known.n_users != 1 or known.n_entries != history.n_entries:
             raise DataError(f"explain takes the history of one person over known items, not {history!r}")
         n = known.n_entries
         if not n:
-            return np.zeros(0)
+            return np.zeros((0, len(items)))
         kept = np.tile(np.arange(n), (n + 1, 1))[~np.vstack([np.eye(n, dtype=bool), np.zeros((1, n), bool)])]
         indptr = np.append(np.arange(n + 1) * (n - 1), len(kept))
         weight = None if known.weight is None else known.weight[kept]
         rows = Interactions(indptr, known.item[kept], _numbered(n + 1), known.items, weight)
-        found = np.concatenate([self._scores(part)[:, item] for _, part in self.batches(rows)]).astype(np.float64)
+        found = np.concatenate([self._scores(part)[:, items] for _, part in self.batches(rows)]).astype(np.float64)
         return found[-1] - found[:-1]
 
     def calibrate(self, history: Interactions, held_out: Interactions) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from typing import Any, final
 
@@ -11,25 +11,24 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from harmonium import storage
-from harmonium.errors import ModelFileError, SettingError
-from harmonium.estimators import cases, labels
+from harmonium.errors import SettingError
+from harmonium.estimators import cases, files, labels
+from harmonium.estimators.base import Watch
 from harmonium.estimators.dense import Cases, DenseEstimator, mean_of, seed_of
-from harmonium.events import Ended, Event
+from harmonium.events import Event
 from harmonium.models import labelled
 from harmonium.models import rbm as rbms
 from harmonium.models.rbm import RBM as Model
 from harmonium.randomness import Seed, key_from, key_of
 from harmonium.sampling import gibbs
-from harmonium.training.dense import loop
 from harmonium.training.dense import state as states
+from harmonium.training.dense.records import assembled
 from harmonium.training.dense.settings import CHAINS, DenseLearning
 from harmonium.training.dense.state import State
 from harmonium.training.settings import check_choice, check_count
 from harmonium.units import Joined, Layer, Softmax, layer_from, layer_of, levels
 from harmonium.units.layer import Floats
 
-FILE_KIND = "ClassificationRBM"
 SCORE = "validation_log_probability"
 LEARNING = (
     "method", "n_steps", "n_chains", "n_epochs", "batch_size", "optimizer", "learning_rate", "schedule", "momentum",
@@ -138,7 +137,9 @@ class ClassificationRBM(DenseEstimator):
         y: Any = None,
         *,
         validation: tuple[Any, Any] | None = None,
-        watch: Callable[[Event], Any] | Iterable[Callable[[Event], Any]] = (),
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        watch: Watch = (),
     ) -> ClassificationRBM:
         """Learn from rows and their labels. Ctrl-C ends it with the best model so far.
 
@@ -149,6 +150,10 @@ class ClassificationRBM(DenseEstimator):
             Classes: strings or whole numbers.
         validation : pair of X and y, optional
             Rows by whose labels' log-probability the best epoch is chosen.
+        checkpoint : path, optional
+            File to write from time to time.
+        resume : bool
+            Go on from the checkpoint, bit for bit, when the file exists.
         watch : callable or callables
             Called with every event.
 
@@ -164,13 +169,18 @@ class ClassificationRBM(DenseEstimator):
         DivergenceError
             Learning diverged before any epoch ended well.
         """
-        watchers = [watch] if callable(watch) else list(watch)
-        for event in self.fitting(X, y, validation=validation):
-            for watcher in watchers:
-                watcher(event)
+        self._watched(self.fitting(X, y, validation=validation, checkpoint=checkpoint, resume=resume), watch)
         return self
 
-    def fitting(self, X: Any, y: Any, *, validation: tuple[Any, Any] | None = None) -> Generator[Event, None, None]:
+    def fitting(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        validation: tuple[Any, Any] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+    ) -> Generator[Event, None, None]:
         """Learn, event by event; whenever it ends, `model_` holds the best model so far.
 
         Parameters
@@ -178,6 +188,8 @@ class ClassificationRBM(DenseEstimator):
         X : array-like, SciPy sparse or frame, (n_cases, n_features)
         y : array-like, (n_cases,)
         validation : pair of X and y, optional
+        checkpoint : path, optional
+        resume : bool
 
         Yields
         ------
@@ -186,9 +198,9 @@ class ClassificationRBM(DenseEstimator):
         learning, table = self._learning(), cases.read(X)
         found = labels.read(y, table.X.shape[0])  # type: ignore[index]
         classes = labels.classes_of(found)
-        self._start(table, labels.numbers_of(found, classes), classes, learning)
-        monitor = None if validation is None else self._monitor(*validation)
-        yield from self._following(_beside(table.X, labels.numbers_of(found, classes), classes), learning, monitor)
+        rows, start = self._begun(table, labels.numbers_of(found, classes), classes, learning)
+        watch = {} if validation is None else {"monitor": self._monitor(*validation), "score": SCORE}
+        yield from self._learnt(rows, learning, start, **watch, checkpoint=checkpoint, resume=resume)
 
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, *, n_epochs: int = 1) -> ClassificationRBM:
         """Learn on from the fitted model; chains, moments and offsets go on where they were.
@@ -208,19 +220,20 @@ class ClassificationRBM(DenseEstimator):
             Itself.
         """
         check_count("n_epochs", n_epochs, 1, 10_000_000)
-        learning, first = replace(self._learning(), n_epochs=n_epochs), getattr(self, "model_", None) is None
-        table = cases.read(X)
+        learning, table = replace(self._learning(), n_epochs=n_epochs), cases.read(X)
         found = labels.read(y, table.X.shape[0])  # type: ignore[index]
-        if first:
+        if getattr(self, "model_", None) is None:
             named = labels.classes_of(found if classes is None else np.asarray(classes))
-            self._start(table, labels.numbers_of(found, named), named, learning)
-        rows = _beside(self._rows(X), labels.numbers_of(found, self.classes_), self.classes_)
-        if getattr(self, "_state", None) is None:  # read from a file: chains begin anew
-            seed = seed_of(self.random_state)
-            self._state: State = states.start(self.fitted_model, learning, seed, mean_of(rows), rows.shape[0])
-        self._state.epoch, self._state.best_score, self._state.best_epoch = 0, -np.inf, 0
-        for _ in self._following(rows, learning, None):
-            pass
+            rows, start = self._begun(table, labels.numbers_of(found, named), named, learning)
+            self.history_: list[Event] = []
+        else:
+            rows = _beside(self._rows(X), labels.numbers_of(found, self.classes_), self.classes_)
+
+            def start() -> State:
+                seed = seed_of(self.random_state)
+                return states.start(self.fitted_model, learning, seed, mean_of(rows), rows.shape[0])
+
+        self._learnt_on(rows, learning, start)
         return self
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
@@ -311,18 +324,10 @@ class ClassificationRBM(DenseEstimator):
         ----------
         path : path
         """
-        rbm, settings = self.fitted_model, self.get_params()
-        settings |= {"visible": labelled.features(rbm).settings(), "hidden": rbm.hidden.settings()}
-        seed = settings["random_state"]
-        settings["random_state"] = int(seed) if isinstance(seed, int | np.integer) else None
-        names = getattr(self, "feature_names_in_", None)
-        header = {
-            "settings": settings,
-            "names": None if names is None else list(names),
-            "classes": self.classes_.tolist(),
-            "class_type": self.classes_.dtype.str,
-        }
-        storage.write(path, FILE_KIND, header, rbms.arrays(rbm))
+        rbm, classes = self.fitted_model, self.classes_
+        settings = {"visible": labelled.features(rbm), "hidden": rbm.hidden}
+        kind = {"classes": classes.tolist(), "class_type": classes.dtype.str}
+        files.save(self, path, rbms.arrays(rbm), settings, **kind)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ClassificationRBM:
@@ -337,44 +342,39 @@ class ClassificationRBM(DenseEstimator):
         ModelFileError
             There is no such file, it is damaged, or holds something else.
         """
-        header, arrays = storage.read(path, FILE_KIND)
-        try:
-            settings = dict(header["settings"])
-            for side in ("visible", "hidden"):
-                settings[side] = layer_from(settings[side])
+
+        def build(settings: dict[str, Any], header: Any, arrays: dict[str, npt.NDArray]) -> ClassificationRBM:
+            settings |= {side: layer_from(settings[side]) for side in ("visible", "hidden")}
             out = cls(**settings)
             out.classes_ = np.array(header["classes"], header["class_type"])
             visible = Joined([settings["visible"], Softmax(1, len(out.classes_))])
-            hidden = settings["hidden"].with_parameters(storage.under("hidden.", arrays))
-            visible = visible.with_parameters(storage.under("visible.", arrays))
-            out.model_ = Model(arrays["W"], arrays["b"], arrays["c"], visible, hidden)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(f"{path}: is damaged ({error})") from error
-        out.history_, out.n_features_in_ = [], settings["visible"].width
-        if header["names"] is not None:
-            out.feature_names_in_ = np.array(header["names"], object)
-        return out
+            out.model_ = assembled(visible, settings["hidden"], arrays)
+            out.n_features_in_ = settings["visible"].width
+            return out
+
+        return files.load(path, cls.__name__, build)
 
     def _learning(self) -> DenseLearning:
         check_choice("method", self.method, (*CHAINS, "exact"))
         learning = DenseLearning(**{name: getattr(self, name) for name in LEARNING})
         return replace(learning, method="discriminative") if self.discrimination == 1 else learning
 
-    def _start(
+    def _begun(
         self, table: cases.Table, label: npt.NDArray[np.int64], classes: labels.Classes, learning: DenseLearning
-    ) -> None:
+    ) -> tuple[Cases, Callable[[], State]]:
+        """Features beside labels, and what makes the state before the first update; `model_` is its machine."""
         check_count("n_hidden", self.n_hidden, 1, 2**31 - 1)
         features = layer_of(self.visible, table.X.shape[1])  # type: ignore[index]
         if features.kind == "multinomial":
             raise SettingError("visible: counts of a multinomial layer cannot stand beside labels; take another kind")
         cases.check(table.X, features)
         self._begin(table)
-        self.classes_, self.history_, seed = classes, [], seed_of(self.random_state)
+        self.classes_, seed = classes, seed_of(self.random_state)
         share = np.bincount(label, minlength=len(classes)) / len(label)
         mean = np.concatenate((mean_of(table.X), share))
         visible, hidden = Joined([features, Softmax(1, len(classes))]), layer_of(self.hidden, int(self.n_hidden))
-        self.model_: Model = rbms.initial(visible, hidden, seed, mean, self.initial_spread)
-        self._state = states.start(self.model_, learning, seed, mean, len(label))
+        self.model_ = begun = rbms.initial(visible, hidden, seed, mean, self.initial_spread)
+        return _beside(table.X, label, classes), lambda: states.start(begun, learning, seed, mean, len(label))
 
     def _monitor(self, X: Any, y: Any) -> Callable[[Model, State], Mapping[str, float]]:
         """What reports how well labels of held-out rows are told."""
@@ -387,21 +387,6 @@ class ClassificationRBM(DenseEstimator):
             return {SCORE: float(np.log(own).mean()), "validation_accuracy": float((p.argmax(axis=1) == label).mean())}
 
         return monitor
-
-    def _following(self, rows: Cases, learning: DenseLearning, monitor: Any) -> Generator[Event, None, None]:
-        state, score = self._state, None if monitor is None else SCORE
-        try:
-            for event in loop.train(state, rows, learning, monitor=monitor, score=score):
-                self.history_.append(event)
-                if isinstance(event, Ended) and event.reason == "diverged":
-                    loop.finished(state, event.reason, event.advice)
-                yield event
-        except KeyboardInterrupt:  # it came between two epochs; what was learnt stays
-            if state.best is None:
-                raise
-        finally:
-            if state.best is not None:
-                self.model_ = state.best
 
     def _input_layer(self) -> Layer:
         return labelled.features(self.fitted_model)

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from harmonium import storage
-from harmonium.errors import ModelFileError, SettingError
-from harmonium.estimators import cases
+from harmonium.errors import SettingError
+from harmonium.estimators import cases, files
 from harmonium.estimators.dense import DenseEstimator, seed_of
 from harmonium.estimators.rbm import RBM
 from harmonium.events import Event
@@ -22,11 +22,10 @@ from harmonium.models.deep_belief import DeepBelief
 from harmonium.models.rbm import RBM as Model
 from harmonium.randomness import Seed, key_from, key_of
 from harmonium.sampling import gibbs
+from harmonium.training.dense.records import assembled
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.units import Layer, layer_from
 from harmonium.units.layer import Floats
-
-FILE_KIND = "DeepBeliefNetwork"
 
 
 @final
@@ -240,16 +239,12 @@ class DeepBeliefNetwork(DenseEstimator):
         ----------
         path : path
         """
-        network, settings = self.network, self.get_params()
-        settings |= {"n_hidden": self._sizes(), "visible": network.machines[0].visible.settings()}
-        seed = settings["random_state"]
-        settings["random_state"] = int(seed) if isinstance(seed, int | np.integer) else None
-        names = getattr(self, "feature_names_in_", None)
-        header = {"settings": settings, "names": None if names is None else list(names)}
+        network = self.network
+        settings = {"n_hidden": self._sizes(), "visible": network.machines[0].visible}
         arrays: dict[str, npt.NDArray] = {}
         for k, rbm in enumerate(network.machines):
             arrays |= storage.prefixed(f"{k}.", rbms.arrays(rbm))
-        storage.write(path, FILE_KIND, header, arrays)
+        files.save(self, path, arrays, settings)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> DeepBeliefNetwork:
@@ -264,23 +259,19 @@ class DeepBeliefNetwork(DenseEstimator):
         ModelFileError
             There is no such file, it is damaged, or holds something else.
         """
-        header, arrays = storage.read(path, FILE_KIND)
-        try:
-            settings, machines = dict(header["settings"]), []
+
+        def build(settings: dict[str, Any], header: Any, arrays: dict[str, npt.NDArray]) -> DeepBeliefNetwork:
             settings["visible"] = below = layer_from(settings["visible"])
+            machines: list[Model] = []
             for k, size in enumerate(settings["n_hidden"]):
-                own = storage.under(f"{k}.", arrays)
-                visible = below.with_parameters(storage.under("visible.", own))
-                below = layer_from({"kind": "bernoulli", "n_units": size})
-                machines.append(Model(own["W"], own["b"], own["c"], visible, below))
+                above = layer_from({"kind": "bernoulli", "n_units": size})
+                machines.append(assembled(below, above, storage.under(f"{k}.", arrays)))
+                below = above
             out = cls(**settings)
-            out.model_ = DeepBelief(tuple(machines))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(f"{path}: is damaged ({error})") from error
-        out.history_, out.n_features_in_ = [], machines[0].n_visible
-        if header["names"] is not None:
-            out.feature_names_in_ = np.array(header["names"], object)
-        return out
+            out.model_, out.n_features_in_ = DeepBelief(tuple(machines)), machines[0].n_visible
+            return out
+
+        return files.load(path, cls.__name__, build)
 
     def _sizes(self) -> list[int]:
         sizes = [self.n_hidden] if isinstance(self.n_hidden, int | np.integer) else list(self.n_hidden)

@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from harmonium import storage
-from harmonium.errors import ModelFileError, SettingError
-from harmonium.estimators import cases
-from harmonium.estimators.base import Estimator
+from harmonium.errors import SettingError
+from harmonium.estimators import cases, files
 from harmonium.estimators.boltzmann_machine import BoltzmannMachine
+from harmonium.estimators.dense import DenseEstimator, Watchers
+from harmonium.events import Event
 from harmonium.likelihood import Bracket
 from harmonium.models import boltzmann, wiring
 from harmonium.models.boltzmann import Boltzmann, Floats
 from harmonium.randomness import Seed
 from harmonium.training import pretraining
-from harmonium.training.boltzmann import BoltzmannLearning
+from harmonium.training.boltzmann_state import BoltzmannLearning
 from harmonium.training.dense.settings import DenseLearning
-from harmonium.training.settings import check_count
-from harmonium.units import Bernoulli
+from harmonium.training.settings import check_choice, check_count
+from harmonium.units import Bernoulli, Layer
 
-FILE_KIND = "DeepBoltzmannMachine"
-JOINT = ("n_steps", "n_chains", "inference", "n_epochs", "batch_size", "learning_rate", "weight_decay", "random_state")
+METHODS = ("pcd", "tempered-pcd", "full-chain", "multi-prediction")
+JOINT = (
+    "method", "n_steps", "n_chains", "inference", "n_epochs", "batch_size", "learning_rate", "weight_decay",
+    "random_state",
+)  # fmt: skip
 
 
 @final
-class DeepBoltzmannMachine(Estimator):
+class DeepBoltzmannMachine(DenseEstimator):
     """Boltzmann machine of binary units in layers, each tied to the next.
 
     Parameters
@@ -43,8 +46,12 @@ class DeepBoltzmannMachine(Estimator):
         learn jointly; 0 begins at small random weights, for which centring is often enough.
     pretraining_rate : float
         Learning rate of that.
+    method : str
+        How all layers learn jointly: "pcd", "tempered-pcd", "full-chain", or "multi-prediction", which learns to
+        predict left-out units by mean field and takes no samples.
     n_steps, n_chains : int
-        Of the persistent free chains; this and the settings that follow are `BoltzmannLearning`'s.
+        Sweeps of the free chains an update, or of mean field for "multi-prediction"; this and the settings that follow
+        are `BoltzmannLearning`'s.
     inference : str
         How hidden units follow the data: "mean-field" or "gibbs".
     n_epochs, batch_size : int
@@ -55,12 +62,13 @@ class DeepBoltzmannMachine(Estimator):
     ----------
     model_ : harmonium.models.boltzmann.Boltzmann
         Visible units first, then the hidden layers.
-    history_ : list of BoltzmannEpoch
+    history_ : list of Event
+        Of pre-training, layer by layer, then of joint learning.
     n_features_in_ : int
 
     Notes
     -----
-    Salakhutdinov & Hinton, AISTATS 2009.
+    Salakhutdinov & Hinton, AISTATS 2009; Goodfellow, Mirza, Courville & Bengio, NIPS 2013.
 
     Examples
     --------
@@ -75,6 +83,7 @@ class DeepBoltzmannMachine(Estimator):
         *,
         n_pretraining_epochs: int = 20,
         pretraining_rate: float = 0.05,
+        method: str = "pcd",
         n_steps: int = 5,
         n_chains: int = BoltzmannLearning.n_chains,
         inference: str = "mean-field",
@@ -87,6 +96,7 @@ class DeepBoltzmannMachine(Estimator):
         self.n_hidden = n_hidden
         self.n_pretraining_epochs = n_pretraining_epochs
         self.pretraining_rate = pretraining_rate
+        self.method = method
         self.n_steps = n_steps
         self.n_chains = n_chains
         self.inference = inference
@@ -96,7 +106,7 @@ class DeepBoltzmannMachine(Estimator):
         self.weight_decay = weight_decay
         self.random_state = random_state
 
-    def fit(self, X: Any, y: None = None) -> DeepBoltzmannMachine:
+    def fit(self, X: Any, y: Any = None, *, watch: Watchers = ()) -> DeepBoltzmannMachine:
         """Learn the layers one by one, then all of them jointly.
 
         Parameters
@@ -105,6 +115,8 @@ class DeepBoltzmannMachine(Estimator):
             0 or 1.
         y : None
             Part of scikit-learn's contract.
+        watch : callable or callables
+            Called with every event.
 
         Returns
         -------
@@ -118,31 +130,86 @@ class DeepBoltzmannMachine(Estimator):
         DivergenceError
             Learning diverged.
         """
-        sizes, read = self._sizes(), cases.read(X).X
-        rows = read.toarray() if sparse.issparse(read) else np.asarray(read)  # type: ignore[union-attr]
-        Bernoulli(rows.shape[1]).check(rows, "X")
+        self._watched(self.fitting(X), watch)
+        return self
+
+    def fitting(self, X: Any) -> Generator[Event, None, None]:
+        """Learn, event by event; whenever it ends in joint learning, `model_` holds the model so far.
+
+        Parameters
+        ----------
+        X : array-like, SciPy sparse or frame, (n_cases, n_visible)
+
+        Yields
+        ------
+        Event
+            Those of the dense loop for each layer, then a `BoltzmannEpoch` an epoch.
+        """
+        sizes, table = self._sizes(), cases.read(X)
+        rows = _dense(table.X)
+        check_choice("method", self.method, METHODS)
         check_count("n_pretraining_epochs", self.n_pretraining_epochs, 0, 1_000_000)
+        cases.check_finite(rows)
+        Bernoulli(rows.shape[1]).check(rows, "X")
         inner = self._inner(rows.shape[1], sizes)
+        history: list[Event] = []
         if self.n_pretraining_epochs:
             how = DenseLearning(
                 method="cd", n_steps=self.n_steps, n_epochs=self.n_pretraining_epochs, batch_size=self.batch_size,
                 learning_rate=self.pretraining_rate,
             )  # fmt: skip
-            inner.model_ = pretraining.assembled(pretraining.stacked(rows, sizes, how, self.random_state))
-            inner.partial_fit(rows, n_epochs=self.n_epochs)
-        else:
-            inner.fit(rows)
-        self._keep(inner, rows.shape[1])
+            machines = yield from pretraining.stacking(rows, sizes, how, self.random_state, history)
+            inner.model_ = pretraining.assembled(machines)
+        self._begin(table)
+        run = inner.going_on(rows, n_epochs=self.n_epochs) if self.n_pretraining_epochs else inner.fitting(rows)
+        yield from self._jointly(inner, run, history)
+
+    def _jointly(
+        self, inner: BoltzmannMachine, run: Generator[Event, None, None], history: list[Event]
+    ) -> Generator[Event, None, None]:
+        """Events of joint learning; however it ends, this is the machine so far."""
+        try:
+            for event in run:
+                self._keep(inner, self.n_features_in_)
+                self.history_ = [*history, *inner.history_]
+                yield event
+        finally:
+            run.close()
+
+    def partial_fit(self, X: Any, y: Any = None, *, n_epochs: int = 1) -> DeepBoltzmannMachine:
+        """Learn on jointly from the fitted model; chains and moments go on where they were.
+
+        Parameters
+        ----------
+        X : array-like, SciPy sparse or frame, (n_cases, n_visible)
+        y : None
+            Part of scikit-learn's contract.
+        n_epochs : int
+            Passes over X.
+
+        Returns
+        -------
+        DeepBoltzmannMachine
+            Itself. Without an earlier fit the machine begins here, with pre-training.
+        """
+        check_count("n_epochs", n_epochs, 1, 1_000_000)
+        if getattr(self, "_machine", None) is None:
+            how: dict[str, Any] = self.get_params() | {"n_epochs": n_epochs}
+            vars(self).update(vars(DeepBoltzmannMachine(**how).fit(X)) | self.get_params())
+            return self
+        inner, n_before = self.machine, len(getattr(self.machine, "history_", []))
+        inner.partial_fit(self._table(X), n_epochs=n_epochs)
+        self.model_ = inner.fitted_model
+        self.history_ = [*self.history_, *inner.history_[n_before:]]
         return self
 
     def _inner(self, n_visible: int, sizes: Sequence[int]) -> BoltzmannMachine:
         mask = wiring.layered(n_visible, *sizes)
         how = {name: getattr(self, name) for name in JOINT}
-        return BoltzmannMachine(sum(sizes), couplings=mask, method="pcd", **how)
+        return BoltzmannMachine(sum(sizes), couplings=mask, **how)
 
     def _keep(self, inner: BoltzmannMachine, n_visible: int) -> None:
-        self._machine, self.model_, self.history_ = inner, inner.model_, inner.history_
-        self.n_features_in_ = n_visible
+        self._machine, self.model_, self.n_features_in_ = inner, inner.model_, n_visible
 
     @property
     def machine(self) -> BoltzmannMachine:
@@ -156,7 +223,7 @@ class DeepBoltzmannMachine(Estimator):
         ----------
         X : array-like, SciPy sparse or frame, (n_cases, n_visible)
         """
-        mean = self.machine.infer(X, "naive").mean
+        mean = self.machine.infer(self._table(X), "naive").mean
         ends = np.cumsum([self.n_features_in_, *self._sizes()])
         return [mean[:, start:stop] for start, stop in itertools.pairwise(ends)]
 
@@ -176,7 +243,7 @@ class DeepBoltzmannMachine(Estimator):
         ----------
         X : array-like, SciPy sparse or frame, (n_cases, n_visible)
         """
-        return self.machine.score_samples(X)
+        return self.machine.score_samples(self._table(X))
 
     def score(self, X: Any, y: None = None) -> float:
         """Mean exact log-likelihood of rows, in nats.
@@ -187,7 +254,7 @@ class DeepBoltzmannMachine(Estimator):
         y : None
             Part of scikit-learn's contract.
         """
-        return self.machine.score(X)
+        return self.machine.score(self._table(X))
 
     def bracket(self, X: Any, *, rng: Seed = 0) -> Bracket:
         """Bound the mean log-likelihood of rows from below and from above, by annealing.
@@ -231,12 +298,11 @@ class DeepBoltzmannMachine(Estimator):
         bm: Boltzmann = self.machine.fitted_model
         J = sparse.csr_array(bm.J)
         arrays = {"b": bm.b, "data": J.data, "indices": J.indices, "indptr": J.indptr}
-        settings = self.get_params() | {"n_hidden": self._sizes()}
-        storage.write(path, FILE_KIND, {"settings": settings, "n_visible": bm.n_visible}, arrays)
+        files.save(self, path, arrays, {"n_hidden": self._sizes()}, n_visible=bm.n_visible)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> DeepBoltzmannMachine:
-        """Read a machine that `save` wrote.
+        """Read a machine that `save` wrote; learning on from it begins new chains.
 
         Parameters
         ----------
@@ -247,19 +313,60 @@ class DeepBoltzmannMachine(Estimator):
         ModelFileError
             There is no such file, it is damaged, or holds something else.
         """
-        header, arrays = storage.read(path, FILE_KIND)
-        try:
-            out, n = cls(**header["settings"]), len(arrays["b"])
+
+        def build(settings: dict[str, Any], header: Any, arrays: dict[str, npt.NDArray]) -> DeepBoltzmannMachine:
+            out, n = cls(**settings), len(arrays["b"])
             J = sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=(n, n))
             inner = out._inner(header["n_visible"], out._sizes())
             inner.model_ = boltzmann.machine(J, arrays["b"], np.arange(header["n_visible"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(f"{path}: is damaged ({error})") from error
-        out._keep(inner, header["n_visible"])
-        return out
+            inner.n_features_in_ = header["n_visible"]
+            out._keep(inner, header["n_visible"])
+            return out
+
+        return files.load(path, cls.__name__, build)
+
+    def free_energy(self, X: Any) -> Floats:
+        """Free energy of rows under a small machine, the hidden units summed out, in nats: (n_cases,).
+
+        Parameters
+        ----------
+        X : array-like, SciPy sparse or frame, (n_cases, n_visible)
+        """
+        return self.machine.free_energy(X)
+
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
+        """Names of what `transform` returns: the class's name and a number.
+
+        Parameters
+        ----------
+        input_features : ignored
+            Part of scikit-learn's contract.
+        """
+        return np.array([f"deepboltzmannmachine{k}" for k in range(self._n_features_out)], object)
+
+    @property
+    def fitted_model(self) -> Boltzmann:  # type: ignore[override]
+        """The fitted record; NotFittedError before `fit`."""
+        return self._fitted("model_")
+
+    @property
+    def _n_features_out(self) -> int:
+        return self._sizes()[-1]
+
+    def _input_layer(self) -> Layer:
+        return Bernoulli(self.fitted_model.n_visible)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64"]
+        return tags
 
     def _sizes(self) -> list[int]:
         sizes = [self.n_hidden] if isinstance(self.n_hidden, int | np.integer) else list(self.n_hidden)
         if len(sizes) < 2 or not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
             raise SettingError(f"n_hidden: {self.n_hidden!r} is not at least two whole numbers from 1 on, one a layer")
         return [int(size) for size in sizes]
+
+
+def _dense(X: Any) -> Floats:
+    return X.toarray() if sparse.issparse(X) else np.asarray(X)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +13,16 @@ import numpy.typing as npt
 from harmonium.errors import DataError
 from harmonium.estimators import cases
 from harmonium.estimators.base import Estimator
+from harmonium.events import DenseEpochEnded, Ended, Event
+from harmonium.kernels.devices import CPU, Device
+from harmonium.kernels.devices import device as chosen
 from harmonium.models import rbm as rbms
 from harmonium.models.rbm import RBM as Model
 from harmonium.randomness import Seed, as_generator
+from harmonium.training.dense import loop
+from harmonium.training.dense.settings import DenseLearning
+from harmonium.training.dense.state import State
+from harmonium.training.engine import HERE, Engine
 from harmonium.training.settings import check_count
 from harmonium.units.layer import Floats, Layer
 
@@ -21,6 +31,8 @@ Cases = Any  # a float32 array or csr_array, (n_cases, n_columns)
 
 class DenseEstimator(Estimator):
     """Abstract: an estimator of a restricted machine, read by scikit-learn as a transformer."""
+
+    _state: Any = None  # a State, while there is something to learn on from
 
     @property
     def fitted_model(self) -> Model:
@@ -74,6 +86,62 @@ class DenseEstimator(Estimator):
         prefix = type(self).__name__.lower()
         return np.array([f"{prefix}{k}" for k in range(self.fitted_model.n_hidden)], object)
 
+    def _learnt(
+        self,
+        X: Cases,
+        learning: DenseLearning,
+        start: Callable[[], State],
+        *,
+        monitor: Any = None,
+        score: str | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        engine: Engine = HERE,
+    ) -> Generator[Event, None, None]:
+        """Learn from the start, or from a checkpoint on, event by event."""
+        there = resume and checkpoint is not None and os.path.exists(checkpoint)
+        self._state = loop.resume(checkpoint, learning, X) if there else start()  # type: ignore[arg-type]
+        self.history_: list[Event] = []
+        yield from self._following(X, learning, monitor, score, checkpoint, engine)
+
+    def _learnt_on(self, X: Cases, learning: DenseLearning, start: Callable[[], State]) -> None:
+        """Learn on from where the state stands, or from `start` where there is none: a machine read from a file."""
+        self._state = self._state or start()
+        self._state.epoch, self._state.best_score, self._state.best_epoch = 0, -np.inf, 0
+        for _ in self._following(X, learning):
+            pass
+
+    def _following(
+        self,
+        X: Cases,
+        learning: DenseLearning,
+        monitor: Any = None,
+        score: str | None = None,
+        checkpoint: Any = None,
+        engine: Engine = HERE,
+    ) -> Generator[Event, None, None]:
+        """Events of the loop, kept in `history_`; however it ends, `model_` is the best model so far."""
+        state: State = self._state
+        try:
+            how = {"monitor": monitor, "score": score, "checkpoint": checkpoint, "device": self._device()}
+            for event in engine.train_dense(state, X, learning, **how):
+                if isinstance(event, DenseEpochEnded):
+                    event = replace(event, warning=getattr(monitor, "warning", ""))
+                self.history_.append(event)
+                if isinstance(event, Ended) and event.reason == "diverged":
+                    loop.finished(state, event.reason, event.advice)
+                yield event
+        except KeyboardInterrupt:  # it came between two epochs; what was learnt stays
+            if state.best is None:
+                raise
+        finally:
+            if state.best is not None:
+                self.model_: Any = state.best
+
+    def _device(self) -> Device:
+        """What learning runs on; the processor where the constructor takes none."""
+        return chosen(self.get_params()["device"]) if "device" in self._names() else CPU
+
     def _begin(self, table: cases.Table) -> None:
         """Keep what scikit-learn asks an estimator to know of its input."""
         self.n_features_in_ = table.X.shape[1]  # type: ignore[index]
@@ -83,6 +151,12 @@ class DenseEstimator(Estimator):
 
     def _rows(self, X: Any) -> Cases:
         """Rows that the fitted machine takes, checked."""
+        table = self._table(X)
+        cases.check(table, self._input_layer())
+        return table
+
+    def _table(self, X: Any) -> Cases:
+        """A table with the columns that the fitted machine takes."""
         layer, table = self._input_layer(), cases.read(X)
         n = table.X.shape[1]  # type: ignore[index]
         if n != layer.width:
@@ -91,7 +165,6 @@ class DenseEstimator(Estimator):
         known = getattr(self, "feature_names_in_", None)
         if known is not None and table.names is not None and list(known) != list(table.names):
             raise DataError(_names_differ(list(known), list(table.names)))
-        cases.check(table.X, layer)
         return table.X
 
     def _input_layer(self) -> Layer:

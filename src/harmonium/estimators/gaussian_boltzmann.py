@@ -1,7 +1,7 @@
 """The fully visible machine over items, in closed form."""
 
 from collections.abc import Iterator
-from typing import Any, final
+from typing import Any, Self, final
 
 import numpy as np
 import numpy.typing as npt
@@ -9,11 +9,14 @@ import numpy.typing as npt
 from harmonium import storage
 from harmonium.data import Interactions, Vocabulary
 from harmonium.errors import SettingError
-from harmonium.estimators.choice import ChoiceModel, Validation, sparse
+from harmonium.estimators.choice import ChoiceModel, Validation, Watch, sparse
 from harmonium.events import Event
 from harmonium.kernels import choices as kernels
+from harmonium.kernels.devices import CPU
+from harmonium.kernels.devices import device as chosen
 from harmonium.models import couplings
 from harmonium.models.couplings import Couplings, Dense, Dual, Factors, Neighbours, Pairs, Scaled
+from harmonium.training.engine import HERE, Engine
 from harmonium.training.memory import announced
 from harmonium.training.settings import check_choice, check_count, check_number, check_share
 
@@ -65,6 +68,9 @@ class GaussianBoltzmann(ChoiceModel):
         Of the hidden units, which are found by random projection.
     max_memory_gb : float or None
         Do not allocate more than this, in GB of 10^9 bytes. What the system can give is a limit in any case.
+    device : str
+        Where the dense and the dual shape's matrix is made and inverted: "cpu", "cuda", "cuda:1", ..., or "auto", a GPU
+        where there is one.
 
     Notes
     -----
@@ -99,20 +105,53 @@ class GaussianBoltzmann(ChoiceModel):
         factor_share: float = 0.1,
         random_state: int = 0,
         max_memory_gb: float | None = None,
+        device: str = "cpu",
     ):
         self.ridge, self.dropout, self.variance_power = ridge, dropout, variance_power
         self.user_degree, self.item_degree, self.output_degree = user_degree, item_degree, output_degree
         self.shape, self.n_neighbours, self.n_kept = shape, n_neighbours, n_kept
         self.n_pairs, self.pair_ridge = n_pairs, pair_ridge
         self.n_factors, self.factor_share, self.random_state = n_factors, factor_share, random_state
-        self.max_memory_gb = max_memory_gb
+        self.max_memory_gb, self.device = max_memory_gb, device
         self.factors_: Factors | None = None
         self.couplings_: Couplings | None = None
         self.learned_: Interactions | None = None
+        self._engine: Engine = HERE
+
+    def fit(
+        self,
+        interactions: Interactions,
+        y: None = None,
+        *,
+        validation: Validation | None = None,
+        watch: Watch = (),
+        engine: Engine = HERE,
+    ) -> Self:
+        """Learn who chooses what together with what; see `ChoiceModel.fit`.
+
+        Parameters
+        ----------
+        interactions : Interactions
+        y : None
+        validation : (Interactions, Interactions), optional
+            A closed form has no use for it.
+        watch : callable or callables
+        engine : Engine
+            Where the sums X'X over users are made: this process, or a `harmonium.distributed.Cluster`.
+
+        Returns
+        -------
+        self
+        """
+        self._engine = engine
+        try:
+            return super().fit(interactions, y, validation=validation, watch=watch)
+        finally:
+            self._engine = HERE
 
     def _learn(self, interactions: Interactions, validation: Validation | None = None) -> Iterator[Event]:
         self._check()
-        shape = self._shape(interactions)
+        shape, device = self._shape(interactions), chosen(self.device)
         sizes = interactions.n_users, interactions.n_items, self.n_neighbours, self.n_pairs
         what = {"dense": "couplings of {1:,} items", "dual": "couplings of {0:,} users"}.get(
             shape, "{2:,} couplings of each of {1:,} items"
@@ -120,17 +159,27 @@ class GaussianBoltzmann(ChoiceModel):
         yield announced(
             what.format(*sizes), couplings.needed_bytes(shape, *sizes), self._way_out(shape, *sizes), self.max_memory_gb
         )
+        if device.on_torch and shape == "neighbours":
+            if self.device != "auto":
+                raise SettingError(f"device: {self.device!r} inverts whole matrices; shape='neighbours' is for 'cpu'")
+            device = CPU
+        if device.on_torch:
+            n = interactions.n_users if shape == "dual" else interactions.n_items + self.n_pairs
+            needs, what = device.kernels.needed_bytes(n), f"matrix of {n:,} rows on {device.title}"
+            yield announced(what, needs, "device='cpu' takes the machine's own memory", device=device)
         x = sparse(interactions)
         powers = self.variance_power, self.user_degree, self.item_degree, self.output_degree
         ready = couplings.scaled(x, interactions.n_items, float(self.ridge), self.dropout, *powers)
+        gram = None if self._engine is HERE else self._engine.gram
         if shape == "neighbours":
             self.couplings_ = couplings.neighbours(ready, self.n_neighbours)
         elif shape == "dual":
-            self.couplings_ = couplings.dual(ready)
+            self.couplings_ = couplings.dual(ready, gram, device)
         elif self.n_pairs:
-            self.couplings_ = couplings.with_pairs(ready, x, self.n_pairs, float(self.pair_ridge or self.ridge))
+            ridge = float(self.pair_ridge or self.ridge)
+            self.couplings_ = couplings.with_pairs(ready, x, self.n_pairs, ridge, gram, device)
         else:
-            self.couplings_ = couplings.dense(ready)
+            self.couplings_ = couplings.dense(ready, gram, device)
         if self.n_kept:
             self.couplings_ = couplings.strongest(self.couplings_, interactions.n_items, self.n_kept)
         self.learned_ = interactions if isinstance(self.couplings_, Dual) else None

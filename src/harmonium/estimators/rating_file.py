@@ -22,7 +22,7 @@ def to_parts(machine: RatingRBM) -> tuple[dict[str, Any], dict[str, npt.NDArray]
     machine : RatingRBM
     """
     model: RatingModel = machine.fitted_model
-    settings = machine.get_params()
+    settings = {name: value for name, value in machine.get_params().items() if name != "device"}  # of this computer
     if not isinstance(settings["features"], str):
         settings["features"] = np.asarray(settings["features"]).tolist()
     if not isinstance(settings["n_steps"], int):

@@ -1,20 +1,23 @@
 """The rating machine as an estimator."""
 
 import os
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import numpy.typing as npt
 
 from harmonium.data import Ratings
 from harmonium.data.sketch import PairSketch
+from harmonium.data.stored import StoredRatings
 from harmonium.errors import DataError, SettingError
-from harmonium.estimators.base import Estimator
+from harmonium.estimators.base import Estimator, Watch
 from harmonium.events import Event
+from harmonium.kernels.devices import device as chosen
 from harmonium.models import level_rbm, rating_model
 from harmonium.models.rating_model import Person, RatingModel
+from harmonium.training.engine import HERE, Engine
 from harmonium.training.fitting import MACHINES, Fit, Plan
 from harmonium.training.settings import SETTING_NAMES, Learning, check_choice, check_count, check_share
 from harmonium.units.levels import level_features
@@ -52,7 +55,6 @@ class RatingRBM(Estimator):
     sample : bool
         Whether CD draws its fantasies instead of taking mean-field ones.
     keep, hidden_dropout : float
-        Of multi-prediction.
     n_epochs, batch_size : int
     optimizer : str
         "adagrad", "adam" or "momentum".
@@ -72,6 +74,8 @@ class RatingRBM(Estimator):
         Regularisation of a new person's unit in the items machine, towards the mean weights and usual biases.
     random_state : int
         The same seed gives the same model, whatever the number of threads.
+    device : str
+        What learning runs on: "cpu", "cuda", "cuda:1", ..., or "auto", a GPU where there is one. Models are the same.
 
     Attributes
     ----------
@@ -119,6 +123,7 @@ class RatingRBM(Estimator):
         fold_in_penalty: float = 4.0,
         fold_in_bias_penalty: float = 1.0,
         random_state: int = 0,
+        device: str = "cpu",
     ):
         self.n_hidden = n_hidden
         self.n_machines = n_machines
@@ -145,25 +150,27 @@ class RatingRBM(Estimator):
         self.fold_in_penalty = fold_in_penalty
         self.fold_in_bias_penalty = fold_in_bias_penalty
         self.random_state = random_state
+        self.device = device
         self.model_: RatingModel | None = None
         self.learned_from_: PairSketch | None = None
         self.history_: list[Event] = []
 
     def fit(
         self,
-        ratings: Ratings,
+        ratings: Ratings | StoredRatings,
         y: None = None,
         *,
         validation: Ratings | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
-        watch: Callable[[Event], Any] | Iterable[Callable[[Event], Any]] = (),
+        watch: Watch = (),
+        engine: Engine = HERE,
     ) -> "RatingRBM":
         """Learn from ratings. Ctrl-C ends it with the best model so far.
 
         Parameters
         ----------
-        ratings : Ratings
+        ratings : Ratings or StoredRatings
         y : None
             Part of scikit-learn's contract.
         validation : Ratings, optional
@@ -174,6 +181,8 @@ class RatingRBM(Estimator):
             Go on from the checkpoint, bit for bit, when the file exists.
         watch : callable or callables
             Called with every event.
+        engine : Engine
+            Where to learn: in this process, or on a `harmonium.distributed.Cluster`.
 
         Returns
         -------
@@ -189,34 +198,27 @@ class RatingRBM(Estimator):
         ModelFileError
             The checkpoint belongs to another fit.
         """
-        watchers = [watch] if callable(watch) else list(watch)
-        run = self.fitting(ratings, validation=validation, checkpoint=checkpoint, resume=resume)
-        try:
-            for event in run:
-                for watcher in watchers:
-                    watcher(event)
-        except KeyboardInterrupt:  # it came while a watcher was at work
-            run.close()
-            if self.model_ is None:
-                raise
-        return self
+        run = self.fitting(ratings, validation=validation, checkpoint=checkpoint, resume=resume, engine=engine)
+        return self._watched(run, watch)
 
     def fitting(
         self,
-        ratings: Ratings,
+        ratings: Ratings | StoredRatings,
         *,
         validation: Ratings | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
+        engine: Engine = HERE,
     ) -> Generator[Event, None, None]:
         """Learn, event by event; whenever it ends, `model_` holds the best model so far.
 
         Parameters
         ----------
-        ratings : Ratings
+        ratings : Ratings or StoredRatings
         validation : Ratings, optional
         checkpoint : path, optional
         resume : bool
+        engine : Engine
 
         Yields
         ------
@@ -227,7 +229,8 @@ class RatingRBM(Estimator):
         SettingError, DataError, DivergenceError, ModelFileError
             As `fit`.
         """
-        fit = Fit(ratings, self._plan(ratings), self._learning(), validation=validation)
+        how = {"engine": engine, "device": chosen(self.device)}
+        fit = Fit(ratings, self._plan(ratings), self._learning(), validation=validation, **how)
         if resume and checkpoint is not None and os.path.exists(checkpoint):
             fit.resume(checkpoint)
         yield from self._following(fit, checkpoint)
@@ -287,7 +290,7 @@ class RatingRBM(Estimator):
         blends, warm = self.model_.blends, self.model_
         plan = replace(self._plan(ratings), validation_fraction=0.0, n_machines=warm.n_machines)
         learning = replace(self._learning(), n_epochs=n_epochs)
-        for _ in self._following(Fit(ratings, plan, learning, warm, place=place)):
+        for _ in self._following(Fit(ratings, plan, learning, warm, place=place, device=chosen(self.device))):
             pass
         self.model_ = rating_model.with_blends(self.model_, blends)
         return self
@@ -336,8 +339,8 @@ class RatingRBM(Estimator):
     def _learning(self) -> Learning:
         return Learning(**{name: getattr(self, name) for name in SETTING_NAMES})
 
-    def _plan(self, ratings: Ratings) -> Plan:
-        if not isinstance(ratings, Ratings):
+    def _plan(self, ratings: Ratings | StoredRatings) -> Plan:
+        if not isinstance(ratings, Ratings | StoredRatings):
             raise DataError(f"ratings: a {type(ratings).__name__} is not a Ratings; use harmonium.read_ratings")
         if ratings.n_ratings == 0:
             raise DataError("ratings: there are none to learn from")

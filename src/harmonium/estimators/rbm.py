@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator
 from dataclasses import replace
 from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
-from harmonium import storage
-from harmonium.errors import DataError, ModelFileError
-from harmonium.estimators import cases
+from harmonium.errors import DataError
+from harmonium.estimators import cases, files
+from harmonium.estimators.base import Watch
 from harmonium.estimators.dense import DenseEstimator, mean_of, seed_of
-from harmonium.events import DenseEpochEnded, Ended, Event
+from harmonium.events import Event
 from harmonium.likelihood import Bracket, bracket, log_likelihood
 from harmonium.likelihood.annealing import N_BETAS, N_CHAINS
 from harmonium.likelihood.monitoring import ROWS, Monitor
 from harmonium.models import rbm as rbms
 from harmonium.models.rbm import INITIAL_SPREAD
-from harmonium.models.rbm import RBM as Model
 from harmonium.randomness import Seed, key_from, key_of
 from harmonium.sampling import gibbs
-from harmonium.training.dense import loop
 from harmonium.training.dense import state as states
 from harmonium.training.dense.chains import densely
+from harmonium.training.dense.records import assembled
 from harmonium.training.dense.settings import DENSE_SETTINGS, DenseLearning
+from harmonium.training.dense.state import State
+from harmonium.training.engine import HERE, Engine
 from harmonium.training.settings import check_count
 from harmonium.units import Layer, layer_from, layer_of
 from harmonium.units.layer import Floats
 
-FILE_KIND = "RBM"
 SCORE = "pseudo_log_likelihood"  # by which the best epoch is chosen where there are validation rows
 
 
@@ -48,7 +48,7 @@ class RBM(DenseEstimator):
     method : str
         How the negative phase is come by; this and the settings from here to `patience` are `DenseLearning`'s.
     n_steps, longest_chain, n_chains, n_betas : int
-    lowest_beta, fast_rate, fast_decay, keep : float
+    lowest_beta, ladder_burn_in, fast_rate, fast_decay, keep : float
     n_epochs, batch_size : int
     optimizer : str
     learning_rate : float
@@ -63,6 +63,8 @@ class RBM(DenseEstimator):
         Whether likelihoods, free energies and the chains' memory are measured while learning, in 5 % of its time.
     random_state : int, Generator or None
         The same integer gives the same model, whatever the number of threads.
+    device : str
+        What learning by cd, pcd or fast-pcd runs on: "cpu", "cuda", "cuda:1", ..., or "auto", a GPU where there is one.
 
     Attributes
     ----------
@@ -91,6 +93,7 @@ class RBM(DenseEstimator):
         n_chains: int = DenseLearning.n_chains,
         n_betas: int = DenseLearning.n_betas,
         lowest_beta: float = DenseLearning.lowest_beta,
+        ladder_burn_in: float = DenseLearning.ladder_burn_in,
         fast_rate: float = DenseLearning.fast_rate,
         fast_decay: float = DenseLearning.fast_decay,
         keep: float = DenseLearning.keep,
@@ -111,6 +114,7 @@ class RBM(DenseEstimator):
         initial_spread: float = INITIAL_SPREAD,
         monitor: bool = False,
         random_state: Any = 0,
+        device: str = "cpu",
     ):
         self.n_hidden = n_hidden
         self.visible = visible
@@ -121,6 +125,7 @@ class RBM(DenseEstimator):
         self.n_chains = n_chains
         self.n_betas = n_betas
         self.lowest_beta = lowest_beta
+        self.ladder_burn_in = ladder_burn_in
         self.fast_rate = fast_rate
         self.fast_decay = fast_decay
         self.keep = keep
@@ -141,6 +146,7 @@ class RBM(DenseEstimator):
         self.initial_spread = initial_spread
         self.monitor = monitor
         self.random_state = random_state
+        self.device = device
 
     def fit(
         self,
@@ -150,7 +156,8 @@ class RBM(DenseEstimator):
         validation: Any = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
-        watch: Callable[[Event], Any] | Iterable[Callable[[Event], Any]] = (),
+        watch: Watch = (),
+        engine: Engine = HERE,
     ) -> RBM:
         """Learn from rows. Ctrl-C ends it with the best model so far.
 
@@ -167,6 +174,8 @@ class RBM(DenseEstimator):
             Go on from the checkpoint, bit for bit, when the file exists.
         watch : callable or callables
             Called with every event.
+        engine : Engine
+            Where to learn: in this process, or on a `harmonium.distributed.Cluster`.
 
         Returns
         -------
@@ -180,17 +189,8 @@ class RBM(DenseEstimator):
         DivergenceError
             Learning diverged before any epoch ended well; later, the last good model is kept.
         """
-        watchers = [watch] if callable(watch) else list(watch)
-        run = self.fitting(X, validation=validation, checkpoint=checkpoint, resume=resume)
-        try:
-            for event in run:
-                for watcher in watchers:
-                    watcher(event)
-        except KeyboardInterrupt:  # it came while a watcher was at work
-            run.close()
-            if getattr(self, "model_", None) is None:
-                raise
-        return self
+        run = self.fitting(X, validation=validation, checkpoint=checkpoint, resume=resume, engine=engine)
+        return self._watched(run, watch)
 
     def fitting(
         self,
@@ -199,6 +199,7 @@ class RBM(DenseEstimator):
         validation: Any = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
+        engine: Engine = HERE,
     ) -> Generator[Event, None, None]:
         """Learn, event by event; whenever it ends, `model_` holds the best model so far.
 
@@ -208,6 +209,7 @@ class RBM(DenseEstimator):
         validation : array-like, (n, n_visible), optional
         checkpoint : path, optional
         resume : bool
+        engine : Engine
 
         Yields
         ------
@@ -221,14 +223,14 @@ class RBM(DenseEstimator):
         held_out = None if validation is None else densely_read(validation, visible)
         self._begin(table)
         seed = seed_of(self.random_state)
-        if resume and checkpoint is not None and os.path.exists(checkpoint):
-            self._state = loop.resume(checkpoint, learning, table.X)
-        else:
+
+        def start() -> State:
             mean = mean_of(table.X)
             begun = rbms.initial(visible, hidden, seed, mean, self.initial_spread)
-            self._state = states.start(begun, learning, seed, mean, table.X.shape[0])  # type: ignore[index]
-        self.history_: list[Event] = []
-        yield from self._following(table.X, learning, held_out, checkpoint)
+            return states.start(begun, learning, seed, mean, table.X.shape[0])  # type: ignore[index]
+
+        how = {**self._watching(table.X, learning, held_out), "engine": engine}
+        yield from self._learnt(table.X, learning, start, **how, checkpoint=checkpoint, resume=resume)
 
     def partial_fit(self, X: Any, y: Any = None, *, n_epochs: int = 1) -> RBM:
         """Learn on from the fitted model; chains, moments and offsets go on where they were.
@@ -248,43 +250,28 @@ class RBM(DenseEstimator):
         """
         check_count("n_epochs", n_epochs, 1, 10_000_000)
         learning = replace(self._learning(), n_epochs=n_epochs)
-        if getattr(self, "_state", None) is None and getattr(self, "model_", None) is None:
+        if self._state is None and getattr(self, "model_", None) is None:
             settings: dict[str, Any] = self.get_params() | {"n_epochs": n_epochs}
             begun = RBM(**settings).fit(X)
             vars(self).update(vars(begun) | self.get_params())
             return self
         rows = self._rows(X)
-        if getattr(self, "_state", None) is None:  # read from a file: chains begin anew
+
+        def start() -> State:
             seed = seed_of(self.random_state)
-            self._state = states.start(self.fitted_model, learning, seed, mean_of(rows), rows.shape[0])  # type: ignore[index]
-        self._state.epoch, self._state.best_score, self._state.best_epoch = 0, -np.inf, 0
-        for _ in self._following(rows, learning, None, None):
-            pass
+            return states.start(self.fitted_model, learning, seed, mean_of(rows), rows.shape[0])  # type: ignore[index]
+
+        self._learnt_on(rows, learning, start)
         return self
 
-    def _following(
-        self, X: Any, learning: DenseLearning, held_out: Floats | None, checkpoint: Any
-    ) -> Generator[Event, None, None]:
-        state, score, watch = self._state, None, None
-        if self.monitor or held_out is not None:
-            n = X.shape[0]
-            some = densely(X, np.linspace(0, n - 1, min(n, ROWS)).astype(int))
-            watch = Monitor(some, held_out, learning.n_steps, always=() if held_out is None else ("pseudo",))
-            score = SCORE if held_out is not None else None
-        try:
-            for event in loop.train(state, X, learning, monitor=watch, score=score, checkpoint=checkpoint):
-                if watch is not None and isinstance(event, DenseEpochEnded):
-                    event = replace(event, warning=watch.warning)
-                self.history_.append(event)
-                if isinstance(event, Ended) and event.reason == "diverged":
-                    loop.finished(state, event.reason, event.advice)
-                yield event
-        except KeyboardInterrupt:  # it came between two epochs; what was learnt stays
-            if state.best is None:
-                raise
-        finally:
-            if state.best is not None:
-                self.model_ = state.best
+    def _watching(self, X: Any, learning: DenseLearning, held_out: Floats | None) -> dict[str, Any]:
+        """What measures while it learns, and the number that chooses the epoch, where they are asked for."""
+        if not self.monitor and held_out is None:
+            return {}
+        n = X.shape[0]
+        some = densely(X, np.linspace(0, n - 1, min(n, ROWS)).astype(int))
+        watch = Monitor(some, held_out, learning.n_steps, always=() if held_out is None else ("pseudo",))
+        return {"monitor": watch, "score": None if held_out is None else SCORE}
 
     def _learning(self) -> DenseLearning:
         return DenseLearning(**{name: getattr(self, name) for name in DENSE_SETTINGS})
@@ -377,14 +364,8 @@ class RBM(DenseEstimator):
         ----------
         path : path
         """
-        rbm, settings = self.fitted_model, self.get_params()
-        for name in ("visible", "hidden"):
-            settings[name] = getattr(rbm, name).settings()
-        state = settings["random_state"]
-        settings["random_state"] = int(state) if isinstance(state, int | np.integer) else None
-        names = getattr(self, "feature_names_in_", None)
-        header = {"settings": settings, "names": None if names is None else list(names)}
-        storage.write(path, FILE_KIND, header, rbms.arrays(rbm))
+        rbm = self.fitted_model
+        files.save(self, path, rbms.arrays(rbm), {"visible": rbm.visible, "hidden": rbm.hidden})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> RBM:
@@ -399,20 +380,15 @@ class RBM(DenseEstimator):
         ModelFileError
             There is no such file, it is damaged, or holds something else.
         """
-        header, arrays = storage.read(path, FILE_KIND)
-        try:
-            settings, own = dict(header["settings"]), {}
-            for side in ("visible", "hidden"):
-                own[side] = layer_from(settings[side], storage.under(f"{side}.", arrays))
-                settings[side] = layer_from(settings[side])
-            model = Model(arrays["W"], arrays["b"], arrays["c"], own["visible"], own["hidden"])
+
+        def build(settings: dict[str, Any], header: Any, arrays: dict[str, npt.NDArray]) -> RBM:
+            settings |= {side: layer_from(settings[side]) for side in ("visible", "hidden")}
             out = cls(**settings)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(f"{path}: is damaged ({error})") from error
-        out.model_, out.history_, out.n_features_in_ = model, [], model.n_visible
-        if header["names"] is not None:
-            out.feature_names_in_ = np.array(header["names"], object)
-        return out
+            out.model_ = assembled(settings["visible"], settings["hidden"], arrays)
+            out.n_features_in_ = out.model_.n_visible
+            return out
+
+        return files.load(path, cls.__name__, build)
 
 
 def _dense(X: Any) -> Floats:

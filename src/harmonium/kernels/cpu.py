@@ -4,7 +4,19 @@ import numpy as np
 
 from harmonium.kernels import cpu_cases as rows
 from harmonium.kernels import cpu_entries as entries
+from harmonium.kernels import cpu_gradient as gradients
 from harmonium.kernels import cpu_units as units
+from harmonium.kernels.arrays import blank as blank
+from harmonium.kernels.arrays import cases_on as cases_on
+from harmonium.kernels.arrays import contiguous as contiguous
+from harmonium.kernels.arrays import copied as copied
+from harmonium.kernels.arrays import finish as finish
+from harmonium.kernels.arrays import learning as learning
+from harmonium.kernels.arrays import multiply as multiply
+from harmonium.kernels.arrays import numbers as numbers
+from harmonium.kernels.arrays import shorten as shorten
+from harmonium.kernels.arrays import take as take
+from harmonium.kernels.arrays import to_device as to_device
 from harmonium.kernels.cpu_annealing import anneal_hidden as anneal_hidden
 from harmonium.kernels.cpu_annealing import anneal_visible as anneal_visible
 from harmonium.kernels.cpu_couplings import gibbs_sweep as gibbs_sweep
@@ -12,6 +24,7 @@ from harmonium.kernels.cpu_dense import ascend as ascend
 from harmonium.kernels.cpu_dense import draw_binary as draw_binary
 from harmonium.kernels.cpu_dense import normals as normals
 from harmonium.kernels.cpu_few import pcd_batches as pcd_batches
+from harmonium.kernels.cpu_layout import lay_out as lay_out
 from harmonium.kernels.jit import frozen, over_rows
 from harmonium.kernels.records import Layout, Machine, Moments, Phase, Schedule, Step
 from harmonium.kernels.reference import case_starts
@@ -85,3 +98,19 @@ def units_step(
     cost = ptr.copy()
     cost[1:] += UNIT_COST * np.cumsum(ptr[1:] > ptr[:-1], dtype=ptr.dtype)
     over_rows(units.units_step, cost, ptr, case, level, place, multi, sample, phase, machine, moments, step)
+
+
+def units_gradient(
+    ptr, case, level, place, multi: bool, sample: bool, phase: Phase, machine: Machine, row, out, first: int, last: int
+) -> None:
+    """Gradients of units first..last as rows; see `reference.units_gradient`."""
+    cost = ptr[first : last + 1] - ptr[first] + UNIT_COST * np.arange(last - first + 1)
+    args = first, ptr, case, level, place, multi, sample, phase, machine, row, out
+    over_rows(gradients.units_gradient, cost, *args)
+
+
+def rows_step(unit, n_entries, gradient, machine: Machine, moments: Moments, step: Step, first: int, last: int) -> None:
+    """Optimiser step along rows first..last of gradients; see `reference.rows_step`."""
+    over_rows(
+        gradients.rows_step, np.arange(last - first + 1), first, unit, n_entries, gradient, machine, moments, step
+    )

@@ -20,8 +20,8 @@ def gibbs_sweep(
 ) -> None:  # fmt: skip
     """Draw every unit of the classes anew, in place; see `reference_couplings.gibbs_sweep`."""
     low, high = alphabet
-    n_chains = S.shape[1]
-    if not len(ties.indices):
+    n_chains, b = S.shape[1], b.reshape(len(b), -1)
+    if len(ties.data) and not len(ties.indices):
         _sweep_dense(np.concatenate([*classes, np.empty(0, np.int64)]), ties, b, beta, alphabet, key, chain, S, held)
         return
     rest = *frozen(*ties, b, beta), low, high, key, *frozen(chain), S, *frozen(held)
@@ -45,7 +45,7 @@ def _sweep_dense(units, ties, b, beta, alphabet, key, chain, S, held):
     for first in range(0, len(units), BLOCK):
         block = units[first : first + BLOCK]
         rows = J[block]
-        x = rows @ S + b[block, None]
+        x = rows @ S + b[block]
         within = np.ascontiguousarray(rows[:, block])
         arrays = *frozen(block, within), x, *frozen(beta), *alphabet, key, *frozen(chain), S, *frozen(held)
         over_rows(_block, chains, *arrays)
@@ -56,7 +56,7 @@ def _draw(x, i, first, indptr, indices, data, b, beta, low, high, key, chain, S,
     """Draw unit i of the chains first, first + 1, ... anew; x is room for their fields."""
     n, start, stop = x.shape[0], indptr[i], indptr[i + 1]
     for k in range(n):
-        x[k] = b[i]
+        x[k] = b[i, first + k] if b.shape[1] > 1 else b[i, 0]
     for t in range(start, stop):
         row = S[indices[t]]
         w = data[t]

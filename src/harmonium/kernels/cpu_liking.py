@@ -69,75 +69,88 @@ def dots(z, plane, start, n, q, r):
 
 
 @inlined
-def softmax_levels(x, top, n):
-    """Softmax of the first n columns of x (n_levels, block), in place."""
-    less_top(x, top, n)
-    for t in range(n):
-        top[t] = f32(0)
-    for k in range(x.shape[0]):
-        row = x[k]
-        for t in range(n):
-            row[t] = exp(row[t])
-        for t in range(n):
-            top[t] += row[t]
-    for k in range(x.shape[0]):
-        row = x[k]
-        for t in range(n):
-            row[t] /= top[t]
-
-
-@inlined
-def less_top(x, top, n):
-    """Take from each of the first n columns of x its largest entry."""
+def tops(x, top, n):
+    """top[t] = the largest of x[:, t]."""
     for t in range(n):
         top[t] = x[0, t]
     for k in range(1, x.shape[0]):
         row = x[k]
         for t in range(n):
             top[t] = row[t] if row[t] > top[t] else top[t]
+
+
+@inlined
+def exponentials(x, top, total, n):
+    """x = exp(x - top), and their sums."""
+    for t in range(n):
+        total[t] = f32(0)
     for k in range(x.shape[0]):
         row = x[k]
         for t in range(n):
-            row[t] -= top[t]
+            row[t] = exp(row[t] - top[t])
+            total[t] += row[t]
 
 
 @inlined
-def add_feature(x, z, phi, f, n):
-    """x[k] += phi[k, f] z."""
+def user_fields(x, bias, first, z, phi, n):
+    """x[k] = bias[k, first:] + sum_f phi[k, f] z[f]."""
     for k in range(x.shape[0]):
-        row, a = x[k], phi[k, f]
+        row, of_level, a, of_first = x[k], bias[k], phi[k, 0], z[0]
         for t in range(n):
-            row[t] += a * z[t]
+            row[t] = of_level[first + t] + a * of_first[t]
+    add_features(x, z, phi, n)
 
 
 @inlined
-def mix_levels(x, y, share, n):
-    """x = log((1 - share) x + share y), of probabilities by level."""
+def item_fields(x, bias, z, phi, n):
+    """x[k] = bias[k] + sum_f phi[k, f] z[f]."""
+    for k in range(x.shape[0]):
+        row, of_level, a, of_first = x[k], bias[k], phi[k, 0], z[0]
+        for t in range(n):
+            row[t] = of_level + a * of_first[t]
+    add_features(x, z, phi, n)
+
+
+@inlined
+def add_features(x, z, phi, n):
+    """x[k] += phi[k, f] z[f] of all features but the first."""
+    for f in range(1, z.shape[0]):
+        for k in range(x.shape[0]):
+            row, a, of_feature = x[k], phi[k, f], z[f]
+            for t in range(n):
+                row[t] += a * of_feature[t]
+
+
+@inlined
+def mixed(x, y, a, b, n):
+    """x = log(a x + b y)."""
     for k in range(x.shape[0]):
         p, q = x[k], y[k]
         for t in range(n):
-            mixed = share[t] * q[t] + (f32(1) - share[t]) * p[t]
-            p[t] = log(mixed if mixed > _SMALLEST else _SMALLEST)
+            both = a[t] * p[t] + b[t] * q[t]
+            p[t] = log(both if both > _SMALLEST else _SMALLEST)
 
 
 @inlined
-def share_of_liked(x, z, top, first_liked, n, line, first):
-    """line[first + t] = the softmax's share of the levels from first_liked on; x (n_levels, block) is used up."""
-    less_top(x, top, n)
-    for t in range(n):
-        z[t], top[t] = f32(0), f32(0)
+def sharpened(x, sharpness, level_bias, n):
+    """x = sharpness x + level_bias."""
     for k in range(x.shape[0]):
-        row = x[k]
+        row, a = x[k], level_bias[k]
         for t in range(n):
-            row[t] = exp(row[t])
-        if k >= first_liked:
-            for t in range(n):
-                z[t] += row[t]
-        else:
-            for t in range(n):
-                top[t] += row[t]
+            row[t] = row[t] * sharpness[t] + a
+
+
+@inlined
+def share_of_liked(x, top, liked, others, first_liked, n, line, first):
+    """line[first + t] = the softmax's share of the levels from first_liked on."""
     for t in range(n):
-        line[first + t] = z[t] / (z[t] + top[t])
+        liked[t], others[t] = f32(0), f32(0)
+    for k in range(x.shape[0]):
+        row, into = x[k], liked if k >= first_liked else others
+        for t in range(n):
+            into[t] += exp(row[t] - top[t])
+    for t in range(n):
+        line[first + t] = liked[t] / (liked[t] + others[t])
 
 
 @compiled
@@ -154,43 +167,36 @@ def liking(start, stop, users, items, blend, log_evidence, first_liked, out):
     share, share_slope, sharpness, sharpness_slope, level_bias = blend
     n_levels = level_bias.shape[0]
     x, y = np.empty((n_levels, BLOCK), f32), np.empty((n_levels, BLOCK), f32)
-    z, top = np.empty(BLOCK, f32), np.empty(BLOCK, f32)
-    of_users, of_items = np.empty((W.shape[0], 2, BLOCK), f32), np.empty((w.shape[1], 2, BLOCK), f32)
+    z, top, total, other_total = np.empty(BLOCK, f32), np.empty(BLOCK, f32), np.empty(BLOCK, f32), np.empty(BLOCK, f32)
+    of_users, of_items = np.empty((2, W.shape[0], BLOCK), f32), np.empty((2, w.shape[1], BLOCK), f32)
     for first in range(start, stop, BLOCK):
         n = min(BLOCK, stop - first)
         for pair in range(0, out.shape[0], 2):  # two at a time share the loads; one alone is its own partner
             other = min(pair + 1, out.shape[0] - 1)
             for f in range(W.shape[0]):
-                dots(of_users[f], W[f], first, n, h[pair], h[other])
+                dots(of_users[:, f], W[f], first, n, h[pair], h[other])
             for f in range(w.shape[1]):
-                dots(of_items[f], G, first, n, w[pair, f], w[other, f])
+                dots(of_items[:, f], G, first, n, w[pair, f], w[other, f])
             for side in range(1 + other - pair):
                 who = pair + side
                 if W.shape[0]:
-                    for k in range(n_levels):
-                        for t in range(n):
-                            x[k, t] = bias[k, first + t]
-                    for f in range(W.shape[0]):
-                        add_feature(x, of_users[f, side], phi, f, n)
+                    user_fields(x, bias, first, of_users[side], phi, n)
                 if w.shape[1]:
-                    into = y if W.shape[0] else x
-                    for k in range(n_levels):
-                        for t in range(n):
-                            into[k, t] = b[who, k]
-                    for f in range(w.shape[1]):
-                        add_feature(into, of_items[f, side], phi_g, f, n)
+                    item_fields(y if W.shape[0] else x, b[who], of_items[side], phi_g, n)
                 if W.shape[0] and w.shape[1]:
-                    softmax_levels(x, top, n)
-                    softmax_levels(y, top, n)
+                    tops(x, top, n)
+                    exponentials(x, top, total, n)
+                    tops(y, top, n)
+                    exponentials(y, top, other_total, n)
                     for t in range(n):
-                        z[t] = f32(1) / (f32(1) + exp(-(share[who] + share_slope * log_evidence[first + t])))
-                    mix_levels(x, y, z, n)
+                        s = f32(1) / (f32(1) + exp(-(share[who] + share_slope * log_evidence[first + t])))
+                        total[t] = (f32(1) - s) / total[t]
+                        other_total[t] = s / other_total[t]
+                    mixed(x, y, total, other_total, n)
                 for t in range(n):
                     s = sharpness[who] + sharpness_slope * log_evidence[first + t]
                     s = _LARGEST_LOG if s > _LARGEST_LOG else s
                     z[t] = exp(-_LARGEST_LOG if s < -_LARGEST_LOG else s)
-                for k in range(n_levels):
-                    row, a = x[k], level_bias[k]
-                    for t in range(n):
-                        row[t] = row[t] * z[t] + a
-                share_of_liked(x, z, top, first_liked, n, out[who], first)
+                sharpened(x, z, level_bias, n)
+                tops(x, top, n)
+                share_of_liked(x, top, total, other_total, first_liked, n, out[who], first)

@@ -18,11 +18,17 @@ f32 = np.float32
 CHUNK = 256  # entries whose softmaxes are computed together, unless one unit has more
 
 
-def _step_tile(lanes):
+def step_tile(lanes):
+    """Make the optimiser step of so many lanes of weights.
+
+    Parameters
+    ----------
+    lanes : int
+    """
     load = loader(lanes)
 
     @inlined
-    def step_tile(at, g, W, first_moment, second_moment, settings):
+    def ascend(at, g, W, first_moment, second_moment, settings):
         """One optimiser step of a tile of weights that begins at `at`, uphill along g."""
         w = load(W, at)
         momentum, beta2, rate = settings.momentum, settings.beta2, settings.rate
@@ -41,11 +47,11 @@ def _step_tile(lanes):
             store(first_moment, at, m)
             store(W, at, w + rate * m)
 
-    return step_tile
+    return ascend
 
 
 def _pair_tile(lanes):
-    load, step = loader(lanes), _step_tile(lanes)
+    load, step = loader(lanes), step_tile(lanes)
 
     @inlined
     def pair_tile(j, at, other_at, shrink, mine, H0, n0, H1, n1, W, m, v, settings):
@@ -69,7 +75,7 @@ def _pair_tile(lanes):
 
 
 def _single_tile(lanes):
-    load, step = loader(lanes), _step_tile(lanes)
+    load, step = loader(lanes), step_tile(lanes)
 
     @inlined
     def single_tile(j, at, shrink, mine, H0, n0, H1, n1, W, m, v, settings):

@@ -1,11 +1,10 @@
 """Bundles of arrays that training kernels of every backend take."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray
+Array = Any  # NumPy's for `reference` and `cpu`, torch's for `gpu`
 
 
 class Layout(NamedTuple):

@@ -9,6 +9,17 @@ import itertools
 import numpy as np
 
 from harmonium.conventions import UNRATED
+from harmonium.kernels.arrays import blank as blank
+from harmonium.kernels.arrays import cases_on as cases_on
+from harmonium.kernels.arrays import contiguous as contiguous
+from harmonium.kernels.arrays import copied as copied
+from harmonium.kernels.arrays import finish as finish
+from harmonium.kernels.arrays import learning as learning
+from harmonium.kernels.arrays import multiply as multiply
+from harmonium.kernels.arrays import numbers as numbers
+from harmonium.kernels.arrays import shorten as shorten
+from harmonium.kernels.arrays import take as take
+from harmonium.kernels.arrays import to_device as to_device
 from harmonium.kernels.constants import ADAGRAD, ADAM
 from harmonium.kernels.records import Layout, Machine, Moments, Phase, Schedule, Step
 from harmonium.kernels.reference_annealing import anneal_hidden as anneal_hidden
@@ -71,6 +82,15 @@ def unit_probabilities(visible, h, W, b, phi):
 def unit_fields(visible, h, W):
     """Fields W[f, visible[t]] . h, (n, n_features)."""
     return (W[:, visible] * h).sum(axis=-1).T
+
+
+def lay_out(indptr, visible, level, n_visible: int) -> Layout:
+    """Sort ratings by case and by visible unit: each unit's entries in the order of the cases."""
+    case = np.repeat(np.arange(len(indptr) - 1, dtype=np.int32), np.diff(indptr))
+    order = np.argsort(visible, kind="stable")
+    rank = (np.arange(len(visible)) - indptr[case])[order]
+    unit_indptr = np.concatenate(([0], np.cumsum(np.bincount(visible, minlength=n_visible))))
+    return Layout(indptr, visible, level, unit_indptr, case[order], level[order], rank.astype(np.int32))
 
 
 def schedule(layout: Layout, cases, batch_size: int) -> Schedule:
@@ -189,27 +209,61 @@ def units_step(
 
     to dW[:, unit], where data are its level's features, and r to db[unit]. Units without entries stay as they are.
     """
+    W, b = machine.W, machine.b
+    for unit in np.flatnonzero(np.diff(ptr)):
+        g, g_b = unit_gradient(unit, ptr, case, level, place, multi, sample, phase, machine)
+        g -= step.decay * f32(ptr[unit + 1] - ptr[unit]) * W[:, unit]
+        optimise(W[:, unit], g, moments.W1[:, unit], moments.W2[:, unit], step.rate, step)
+        optimise(b[unit], g_b, moments.b1[unit], moments.b2[unit], step.bias_rate, step)
+
+
+def unit_gradient(unit, ptr, case, level, place, multi: bool, sample: bool, phase: Phase, machine: Machine):
+    """Gradient of one visible unit's weights (n_features, n_hidden) and biases (n_levels,); see `units_step`."""
     W, b, _, phi, _, conditional = machine
     first = 1 if conditional else 0
-    for unit in np.flatnonzero(np.diff(ptr)):
-        rows = slice(ptr[unit], ptr[unit + 1])
-        codes, z = level[rows], phase.Z[place[rows]]
-        evidence = np.isnan(z[:, 0])
-        data = entry_features(codes, phi, conditional)
-        residual = np.zeros((len(codes), len(phi)), f32)
-        told = codes[~evidence]
-        if sample:
-            p = np.eye(len(phi), dtype=f32)[z[~evidence, 0].astype(np.int64)]
-        else:
-            p = levels.mean(b[unit] + z[~evidence, : len(W) - first] @ phi[:, first:].T)
-        residual[~evidence] = np.eye(len(phi), dtype=f32)[told] - p
-        factor0 = residual @ phi
-        factor0[:, :first] = 0
-        factor1 = (data - factor0) * (evidence | (not multi))[:, None]
-        g = factor0.T @ phase.H0[case[rows]] + factor1.T @ phase.H1[case[rows]]
-        g -= step.decay * f32(len(codes)) * W[:, unit]
-        optimise(W[:, unit], g, moments.W1[:, unit], moments.W2[:, unit], step.rate, step)
-        optimise(b[unit], residual.sum(axis=0), moments.b1[unit], moments.b2[unit], step.bias_rate, step)
+    rows = slice(ptr[unit], ptr[unit + 1])
+    codes, z = level[rows], phase.Z[place[rows]]
+    evidence = np.isnan(z[:, 0])
+    data = entry_features(codes, phi, conditional)
+    residual = np.zeros((len(codes), len(phi)), f32)
+    told = codes[~evidence]
+    if sample:
+        p = np.eye(len(phi), dtype=f32)[z[~evidence, 0].astype(np.int64)]
+    else:
+        p = levels.mean(b[unit] + z[~evidence, : len(W) - first] @ phi[:, first:].T)
+    residual[~evidence] = np.eye(len(phi), dtype=f32)[told] - p
+    factor0 = residual @ phi
+    factor0[:, :first] = 0
+    factor1 = (data - factor0) * (evidence | (not multi))[:, None]
+    return factor0.T @ phase.H0[case[rows]] + factor1.T @ phase.H1[case[rows]], residual.sum(axis=0)
+
+
+def units_gradient(
+    ptr, case, level, place, multi: bool, sample: bool, phase: Phase, machine: Machine, row, out, first: int, last: int
+) -> None:
+    """Gradients of visible units first..last, as `units_step` takes them, before the decay: for adding up elsewhere.
+
+    `row` (n_visible,) says to which row of `out` (n_rows, n_features n_hidden + n_levels) a unit's gradient goes: that
+    of its weights, feature by feature, then that of its biases. Units whose row is negative are left out; one without
+    entries gets zeros.
+    """
+    for unit in range(first, last):
+        if row[unit] >= 0:
+            g, g_b = unit_gradient(unit, ptr, case, level, place, multi, sample, phase, machine)
+            out[row[unit]] = np.concatenate((g.ravel(), g_b))
+
+
+def rows_step(unit, n_entries, gradient, machine: Machine, moments: Moments, step: Step, first: int, last: int) -> None:
+    """Decay and optimiser step of units along rows first..last of their gradients, as `units_gradient` leaves them.
+
+    `unit` and `n_entries` (n_rows,) say whose gradient a row is, and of how many entries.
+    """
+    W, b = machine.W, machine.b
+    for r in range(first, last):
+        u, size = unit[r], len(W) * W.shape[2]
+        g = gradient[r, :size].reshape(len(W), -1) - step.decay * f32(n_entries[r]) * W[:, u]
+        optimise(W[:, u], g, moments.W1[:, u], moments.W2[:, u], step.rate, step)
+        optimise(b[u], gradient[r, size:], moments.b1[u], moments.b2[u], step.bias_rate, step)
 
 
 def optimise(w, g, m, v, rate, step: Step) -> None:

@@ -31,7 +31,8 @@ def gibbs_sweep(
     classes : list of int64 arrays
         Units of one class are not tied to each other, so their order does not matter.
     ties : Ties
-    b : float64 array, (n_units,)
+    b : float64 array, (n_units,) or (n_units, n_chains)
+        Biases, the same for all chains or one a chain.
     beta : float64 array, (n_chains,)
         Inverse temperatures.
     alphabet : tuple of float
@@ -44,7 +45,7 @@ def gibbs_sweep(
     """
     low, high = alphabet
     for units in classes:
-        x = b[units, None] + _product(ties, units, S)  # (class, n_chains)
+        x = b.reshape(len(b), -1)[units] + _product(ties, units, S)  # (class, n_chains)
         u = uniforms(key, chain, units[:, None])
         new = np.where(u < bernoulli.mean(beta * (high - low) * x), high, low)
         S[units] = np.where(held[units], S[units], new) if held.size else new

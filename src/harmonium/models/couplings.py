@@ -9,17 +9,20 @@ machine that pseudo-likelihood learns predicts item j from the others by
 item, each item's solved on its own neighbourhood.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
 from harmonium.kernels import choices as kernels
 from harmonium.kernels.choices import Sparse
+from harmonium.kernels.devices import CPU, Device
 from harmonium.kernels.linear import BLOCK, invert
 
 Floats = npt.NDArray[np.float32]
+Gram = Callable[[Sparse, Sparse, Floats], Floats]
 DENSE_CHUNK = 1 << 24  # elements of a temporary
 OVERSAMPLED = 20  # vectors beyond those wanted
 POWER_STEPS = 3
@@ -288,17 +291,18 @@ def scaled(
     return Scaled(ready, kernels.transposed(ready, n_items), D, out, user_weight)
 
 
-def dense(s: Scaled) -> Dense:
+def dense(s: Scaled, gram: Gram | None = None, device: Device = CPU) -> Dense:
     """Every coupling, by an inverse over items; in place, one n x n array.
 
     Parameters
     ----------
     s : Scaled
+    gram : callable, optional
+        As `kernels.choices.gram`, where the matrix is made elsewhere.
+    device : Device
+        Where the matrix is inverted.
     """
-    n = len(s.ridge)
-    M = kernels.gram(s.x, s.columns, np.empty((n, n), np.float32))
-    M[np.diag_indices(n)] += 1
-    invert(M)
+    M, _ = _inverse(s.x, s.columns, len(s.ridge), gram, device)
     factor = -np.sqrt(s.ridge) / np.diag(M) * s.out
     M /= np.sqrt(s.ridge).astype(np.float32)[:, None]
     M *= factor.astype(np.float32)
@@ -306,7 +310,38 @@ def dense(s: Scaled) -> Dense:
     return Dense(M)
 
 
-def with_pairs(s: Scaled, x: Sparse, n_pairs: int, ridge: float) -> Dense:
+def _inverse(
+    x: Sparse, columns: Sparse, n: int, gram: Gram | None, device: Device, forms: bool = False
+) -> tuple[Floats, npt.NDArray[np.float64]]:
+    """(I + X'X)^-1, and with `forms` the quadratic forms of the rows of X in it: (n, n) and (n_rows,)."""
+    if gram is not None or not device.on_torch:
+        A = (gram or kernels.gram)(x, columns, np.empty((n, n), np.float32))
+        A[np.diag_indices(n)] += 1
+        _invert(A, device)
+        return A, kernels.quadratic(x, A) if forms else np.empty(0)
+    torch = device.kernels
+    with torch.exactly():
+        there: Any = torch.to_device(x, device.torch_name)
+        M = torch.gram(there, None, there[2].new_empty(n, n))
+        M.diagonal().add_(1)
+        torch.invert(M)
+        return torch.to_host((M, torch.quadratic(there, M) if forms else np.empty(0)))
+
+
+def _invert(A: Floats, device: Device) -> None:
+    """Replace a symmetric positive definite matrix by its inverse, in place."""
+    if not device.on_torch:
+        invert(A)
+        return
+    with device.kernels.exactly():
+        there = device.kernels.to_device(A, device.torch_name)
+        device.kernels.invert(there)
+        A[...] = device.kernels.to_host(there)
+
+
+def with_pairs(
+    s: Scaled, x: Sparse, n_pairs: int, ridge: float, gram: Gram | None = None, device: Device = CPU
+) -> Dense:
     """Every coupling, and those of the most frequent pairs of items to all others.
 
     Parameters
@@ -318,6 +353,9 @@ def with_pairs(s: Scaled, x: Sparse, n_pairs: int, ridge: float) -> Dense:
         At most.
     ridge : float
         Of a pair.
+    gram : callable, optional
+    device : Device
+        As of `dense`.
 
     Notes
     -----
@@ -330,12 +368,12 @@ def with_pairs(s: Scaled, x: Sparse, n_pairs: int, ridge: float) -> Dense:
     Z = pairs.of(x, n) * (s.user_weight / np.sqrt(ridge)).astype(np.float32)[:, None]
     M = np.empty((n + m, n + m), np.float32)
     left = np.empty((n, n), np.float32)
-    M[:n, :n] = kernels.gram(s.x, s.columns, left)
+    M[:n, :n] = (gram or kernels.gram)(s.x, s.columns, left)
     M[n:, :n] = kernels.sum_rows(s.columns, Z).T
     M[n:, n:] = Z.T @ Z
     M[np.diag_indices(n + m)] += 1
     del left, Z
-    invert(M)
+    _invert(M, device)
     root = np.sqrt(np.concatenate((s.ridge, np.full(m, ridge))))
     holding: list[list[int]] = [[] for _ in range(n)]
     for k, (i, j) in enumerate(zip(pairs.first.tolist(), pairs.second.tolist())):
@@ -352,18 +390,18 @@ def with_pairs(s: Scaled, x: Sparse, n_pairs: int, ridge: float) -> Dense:
     return Dense(B, pairs)
 
 
-def dual(s: Scaled) -> Dual:
+def dual(s: Scaled, gram: Gram | None = None, device: Device = CPU) -> Dual:
     """The inverse over users; in place, one n_users x n_users array.
 
     Parameters
     ----------
     s : Scaled
+    gram : callable, optional
+    device : Device
+        As of `dense`.
     """
-    n_users = len(s.x[0]) - 1
-    A = kernels.gram(s.columns, s.x, np.empty((n_users, n_users), np.float32))
-    A[np.diag_indices(n_users)] += 1
-    invert(A)
-    return Dual(A, s, 1 - kernels.quadratic(s.columns, A))
+    A, form = _inverse(s.columns, s.x, len(s.x[0]) - 1, gram, device, forms=True)
+    return Dual(A, s, 1 - form)
 
 
 def neighbours(s: Scaled, n_neighbours: int) -> Neighbours:

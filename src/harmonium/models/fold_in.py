@@ -32,8 +32,13 @@ def usual_bias(level: npt.NDArray[np.uint8], n_levels: int) -> npt.NDArray[np.fl
     -------
     float32 array, (n_levels,)
     """
-    counts = np.bincount(level[level != UNRATED], minlength=n_levels) + level_rbm.SMOOTHING
-    return np.log(counts / counts.sum()).astype(np.float32)
+    return usual_bias_of(np.bincount(level[level != UNRATED], minlength=n_levels))
+
+
+def usual_bias_of(counts: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
+    """`usual_bias`, given how often each level occurs, (n_levels,)."""
+    smoothed = counts + level_rbm.SMOOTHING
+    return np.log(smoothed / smoothed.sum()).astype(np.float32)
 
 
 def grown(rbm: LevelRBM, cases: Ratings, place: Ints, weight_penalty: float, bias_penalty: float) -> LevelRBM:
@@ -108,20 +113,36 @@ def fold_in_unit(
     if n == 0:
         return prior_weight.astype(np.float32), prior_bias.astype(np.float32)
     free = (phi[:, 1:] if level_rbm.is_conditional(phi) else phi).astype(np.float64)  # (n_levels, n_free)
+    first = n_features - free.shape[1]
+    W = prior_weight.astype(np.float32)
+    if compiled and n <= MOST_COMPILED:
+        W[first:], b = _compiled(g, level, free, prior_weight[first:], prior_bias, weight_penalty, bias_penalty)
+        return W, b.astype(np.float32)
     basis, rows = _row_space(g.astype(np.float64))
     problem = _UnitProblem(
         rows,
-        g @ prior_weight[n_features - free.shape[1] :].T,
+        g @ prior_weight[first:].T,
         np.eye(n_levels)[level],
         free,
         prior_bias.astype(np.float64),
         weight_penalty,
         bias_penalty,
     )
-    u, b = problem.solve_compiled(level) if compiled and n <= MOST_COMPILED else problem.solve()
-    W = prior_weight.astype(np.float32)
-    W[n_features - free.shape[1] :] += (u @ basis.T).astype(np.float32)
+    u, b = problem.solve()
+    W[first:] += (u @ basis.T).astype(np.float32)
     return W, b.astype(np.float32)
+
+
+def _compiled(
+    g: Floats, level: npt.NDArray[np.uint8], free: Floats, weight: Floats, bias: Floats, *penalties: float
+) -> tuple[Floats, Floats]:
+    """Weights of the free features and biases by the same steps, in one compiled call."""
+    from harmonium.kernels import cpu_fold_in
+
+    g, free, weight, bias = (np.ascontiguousarray(a, np.float64) for a in (g, free, weight, bias))
+    limits = FOLD_IN_STEPS, FOLD_IN_TOLERANCE, SMALLEST_STEP
+    ridge, bias_penalty = map(float, penalties)
+    return cpu_fold_in.unit(g, level.astype(np.int64), free, weight, bias, (ridge, bias_penalty), limits)
 
 
 def _row_space(g: Floats) -> tuple[Floats, Floats]:
@@ -160,16 +181,6 @@ class _UnitProblem(NamedTuple):
                 size *= 0.5
             u, b, loss, p = u - size * du, b - size * db, trial, p_trial
         return u, b
-
-    def solve_compiled(self, level: npt.NDArray[np.uint8]) -> tuple[Floats, Floats]:
-        """The same by the same steps, in one compiled call."""
-        from harmonium.kernels import cpu_fold_in
-
-        arrays = (np.ascontiguousarray(a, np.float64) for a in (self.rows, self.offset))
-        free = (np.ascontiguousarray(a, np.float64) for a in (self.phi, self.prior))
-        limits = FOLD_IN_STEPS, FOLD_IN_TOLERANCE, SMALLEST_STEP
-        penalties = float(self.ridge), float(self.bias_penalty)
-        return cpu_fold_in.newton(*arrays, level.astype(np.int64), *free, penalties, limits)
 
     def loss(self, u: Floats, b: Floats) -> tuple[float, Floats]:
         """Objective, and the level probabilities (n, n_levels)."""

@@ -27,6 +27,7 @@ from harmonium.units import bernoulli, levels
 Floats = npt.NDArray[np.floating]
 INITIAL_SPREAD = 0.01  # standard deviation of the initial weights (Hinton 2010, section 8)
 INITIAL_LEAN = 3.0  # tilt of all hidden units together, chosen on validation ratings
+BLOCK = 1 << 22  # entries counted at a time, so that temporaries stay small
 SMOOTHING = 0.5  # pseudo-count of each level behind the initial biases
 
 
@@ -105,8 +106,24 @@ def is_conditional(phi: Floats) -> bool:
     return bool((phi[:, 0] == 1).all())
 
 
+def level_counts(cases: Ratings) -> npt.NDArray[np.int64]:
+    """How often each visible unit has each level, (n_visible, n_levels); of parts of the cases they add up."""
+    n_levels = cases.scale.n_levels
+    counts = np.zeros(cases.n_items * n_levels, np.int64)
+    for start in range(0, len(cases.level), BLOCK):
+        item, level = cases.item[start : start + BLOCK], cases.level[start : start + BLOCK]
+        rated = level != UNRATED
+        counts += np.bincount(item[rated].astype(np.int64) * n_levels + level[rated], minlength=len(counts))
+    return counts.reshape(-1, n_levels)
+
+
 def initial(cases: Ratings, n_hidden: int, phi: Floats, rng: Seed = None) -> LevelRBM:
-    """Return a machine before learning: frequent levels, small weights, and a common lean.
+    """Return a machine before learning: frequent levels, small weights, and a common lean; see `initial_of`."""
+    return initial_of(level_counts(cases), cases.scale.x, n_hidden, phi, rng)
+
+
+def initial_of(counts: npt.NDArray[np.integer], x: Floats, n_hidden: int, phi: Floats, rng: Seed = None) -> LevelRBM:
+    """Return a machine before learning, given how often each unit has each level.
 
     Visible biases start at the log frequency of each unit's levels, weights at N(0, 0.01). On top of that every hidden
     unit, with alternating sign, starts out watching whether a case rates above each unit's average, and tilts all units
@@ -114,19 +131,18 @@ def initial(cases: Ratings, n_hidden: int, phi: Floats, rng: Seed = None) -> Lev
 
     Parameters
     ----------
-    cases : Ratings
+    counts : int array, (n_visible, n_levels)
+    x : float64 array, (n_levels,)
+        Value of each level, from -1 to 1.
     n_hidden : int
     phi : float32 array, (n_levels, n_features)
     rng : seed
     """
-    rated = cases.level != UNRATED
-    cell = cases.item[rated].astype(np.int64) * cases.scale.n_levels + cases.level[rated]
-    shape = (cases.n_items, cases.scale.n_levels)
-    counts = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape) + SMOOTHING
-    frequency = counts / counts.sum(axis=1, keepdims=True)
-    W = as_generator(rng).standard_normal((phi.shape[1], cases.n_items, n_hidden), dtype=np.float32)
+    smoothed = counts + SMOOTHING
+    frequency = smoothed / smoothed.sum(axis=1, keepdims=True)
+    W = as_generator(rng).standard_normal((phi.shape[1], len(counts), n_hidden), dtype=np.float32)
     W *= np.float32(INITIAL_SPREAD)
-    x, one = cases.scale.x, np.ones(cases.scale.n_levels)
+    one = np.ones(len(x))
     rise, shift = (np.linalg.lstsq(phi.astype(np.float64), target, rcond=None)[0] for target in (x, one))
     lean = rise[:, None] - np.outer(shift, frequency @ x)  # (n_features, n_visible): x less the unit's average
     sign = np.where(np.arange(n_hidden) % 2, -1.0, 1.0) * INITIAL_LEAN / n_hidden
@@ -244,6 +260,15 @@ def level_fields(rbm: LevelRBM, h: Floats, visible: npt.NDArray[np.integer] | No
     W = rbm.W[first:] if visible is None else rbm.W[first:, visible]
     b = rbm.b if visible is None else rbm.b[visible]
     return b + (W @ voice(rbm, h)).T @ rbm.phi[:, first:].T
+
+
+def pair_probabilities(rbm: LevelRBM, h: Floats, visible: npt.NDArray[np.integer]) -> Floats:
+    """Level probabilities (n, n_levels) at pairs of a case, by its hidden means h (n, n_hidden), and a unit (n,)."""
+    first = 1 if rbm.conditional else 0
+    g, x = voice(rbm, h), rbm.b[visible]
+    for f in range(first, rbm.phi.shape[1]):
+        x = x + np.einsum("nj,nj->n", rbm.W[f, visible], g)[:, None] * rbm.phi[:, f]
+    return levels.mean(x)
 
 
 def voice(rbm: LevelRBM, h: Floats) -> Floats:

@@ -6,6 +6,7 @@ in the history (`harmonium.models.fold_in`), unless the history is just the one 
 then known.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, final
 
@@ -16,7 +17,7 @@ from harmonium.conventions import UNRATED
 from harmonium.data import Ratings
 from harmonium.errors import DataError
 from harmonium.models import level_rbm
-from harmonium.models.fold_in import fold_in_unit, grown, others, usual_bias
+from harmonium.models.fold_in import fold_in_unit, grown, others, usual_bias_of
 from harmonium.models.level_rbm import LevelRBM
 from harmonium.randomness import uniforms
 from harmonium.units import bernoulli, levels
@@ -148,23 +149,31 @@ class RatingModel:
 
 
 def items_side(
-    rbm: LevelRBM, ratings: Ratings, learnt_from: Ratings, weight_penalty: float, bias_penalty: float
+    rbm: LevelRBM,
+    items: Iterable[Ratings],
+    learnt_from: Iterable[Ratings],
+    level_counts: npt.NDArray[np.integer],
+    weight_penalty: float,
+    bias_penalty: float,
 ) -> ItemsSide:
     """Complete a machine trained on items as cases with the evidence that predictions need.
 
     Parameters
     ----------
     rbm : LevelRBM
-    ratings : Ratings
-        What is known of the items, users as rows.
-    learnt_from : Ratings
-        What the machine was trained on: all of it, or all but the validation ratings.
+    items : iterable of Ratings
+        What is known of the items, one a row, in one part or several.
+    learnt_from : iterable of Ratings
+        What the machine was trained on, users as rows: all of it, or all but the validation ratings.
+    level_counts : int array, (n_levels,)
+        How often each level is known.
     weight_penalty, bias_penalty : float
     """
-    prior = usual_bias(ratings.level, rbm.n_levels)
-    hidden = level_rbm.voice(rbm, level_rbm.hidden_mean(rbm, ratings.transposed()))
+    hidden = np.concatenate([level_rbm.voice(rbm, level_rbm.hidden_mean(rbm, part)) for part in items])
+    keys = np.concatenate([history_keys(part) for part in learnt_from])
     weight_penalty /= rbm.n_machines  # the members' weights for a person add up, so each may be as large as alone
-    return ItemsSide(rbm, hidden, rbm.W.mean(axis=1), prior, history_keys(learnt_from), weight_penalty, bias_penalty)
+    prior = rbm.W.mean(axis=1), usual_bias_of(level_counts)
+    return ItemsSide(rbm, hidden, *prior, keys, weight_penalty, bias_penalty)
 
 
 def history_keys(ratings: Ratings) -> npt.NDArray[np.uint64]:
@@ -242,6 +251,36 @@ def person_probabilities(model: RatingModel, who: Person, item: Ints | None = No
     return blended(model, by_user, by_item, who.n_rated, n_item)
 
 
+def pair_probabilities(model: RatingModel, people: Sequence[Person], row: Ints, item: Ints) -> Floats:
+    """The same at pairs of people and items, all at once.
+
+    Parameters
+    ----------
+    model : RatingModel
+    people : sequence of Person
+    row : int array, (n,)
+        Which of the people.
+    item : int array, (n,)
+
+    Returns
+    -------
+    float32 array, (n, n_levels)
+    """
+    by_user = by_item = None
+    if model.users is not None:
+        by_user = level_rbm.pair_probabilities(model.users, np.array([who.hidden for who in people])[row], item)
+    if model.items is not None:
+        first = 1 if model.items.rbm.conditional else 0
+        units = [who.unit for who in people if who.unit is not None]
+        W, x = np.array([of_person[first:] for of_person, _ in units]), np.array([b for _, b in units])[row]
+        hidden = model.items.hidden[item]
+        for f in range(W.shape[1]):
+            x = x + np.einsum("nj,nj->n", hidden, W[row, f])[:, None] * model.items.rbm.phi[:, first + f]
+        by_item = levels.mean(x)
+    n_user = np.array([who.n_rated for who in people])[row]
+    return blended(model, by_user, by_item, n_user, model.n_item_ratings[item])
+
+
 def blended(
     model: RatingModel,
     by_user: Floats | None,
@@ -284,6 +323,21 @@ def probabilities(model: RatingModel, history: Ratings, where: Ratings) -> Float
         by_item = _by_item(model.items, history, where)
     n_user = n_rated(history)[where.user_of()]
     return blended(model, by_user, by_item, n_user, model.n_item_ratings[where.item])
+
+
+def for_users(model: RatingModel, start: int, stop: int) -> RatingModel:
+    """Return the model as users start..stop of its training know it: their learnt weights found by their own rows.
+
+    Parameters
+    ----------
+    model : RatingModel
+    start, stop : int
+    """
+    if model.items is None or (start, stop) == (0, len(model.items.history_key)):
+        return model
+    rbm, mine = model.items.rbm, slice(start, stop)
+    part = replace(rbm, W=rbm.W[:, mine], b=rbm.b[mine])
+    return replace(model, items=replace(model.items, rbm=part, history_key=model.items.history_key[mine]))
 
 
 def check_history(model: RatingModel, history: Ratings, where: Ratings | None = None) -> None:

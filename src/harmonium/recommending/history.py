@@ -14,6 +14,8 @@ from harmonium.data import Ratings, Scale, Vocabulary
 from harmonium.errors import DataError
 from harmonium.recommending.catalogue import Catalogue
 
+PAIR = (tuple, list)
+
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
@@ -108,9 +110,9 @@ def _pairs(entries: Any) -> list[tuple[Any, Any]]:
         raise DataError(f"a history is a mapping of items to ratings, or pairs of them, not {entries!r}")
     pairs = list(entries.items()) if isinstance(entries, Mapping) else list(entries)
     for position, pair in enumerate(pairs):
-        if not isinstance(pair, tuple | list) or len(pair) != 2:
+        if not isinstance(pair, PAIR) or len(pair) != 2:
             raise DataError(f"history, entry {position}: {pair!r} is not a pair of an item and its rating")
-    return [(raw, rating) for raw, rating in pairs]
+    return pairs
 
 
 def _pairs_of_one_user(ratings: Ratings) -> list[tuple[Any, Any]]:
@@ -126,11 +128,11 @@ def _codes(pairs: list[tuple[Any, Any]], scale: Scale) -> npt.NDArray[np.uint8]:
     level = np.full(len(pairs), UNRATED, dtype=np.uint8)
     rated = np.flatnonzero(~np.isnan(value))
     if len(rated):
-        on = scale.on_scale(value[rated])
-        if not on.all():
-            raw, rating = pairs[int(rated[~on][0])]
-            raise DataError(f"{raw!r}: rating {float(rating):g} is not on the scale {scale.describe()}")
-        level[rated] = scale.code(value[rated])
+        try:
+            level[rated] = scale.code(value[rated])
+        except DataError:
+            raw, rating = pairs[int(rated[~scale.on_scale(value[rated])][0])]
+            raise DataError(f"{raw!r}: rating {float(rating):g} is not on the scale {scale.describe()}") from None
     return level
 
 

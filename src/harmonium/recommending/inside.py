@@ -11,6 +11,7 @@ from harmonium.models import rating_model
 from harmonium.models.rating_model import Person
 from harmonium.models.weighing import weigh
 from harmonium.recommending import ranking
+from harmonium.recommending.choice_recommender import ChoiceRecommender
 from harmonium.recommending.history import History
 from harmonium.recommending.recommender import Recommender
 from harmonium.training.settings import check_count
@@ -134,7 +135,7 @@ def contributions(recommender: Recommender, history: History, items: Ints) -> Fl
     return np.array(rows).reshape(len(history), len(items))
 
 
-def candidates_of(recommender: Recommender, **filters: Any) -> npt.NDArray[np.bool_]:
+def candidates_of(recommender: Recommender | ChoiceRecommender, **filters: Any) -> npt.NDArray[np.bool_]:
     """Which items filters leave: (n_items,).
 
     Parameters
@@ -208,7 +209,7 @@ def weighed(recommender: Recommender, history: History) -> dict[str, Any]:
     }
 
 
-def facts(recommender: Recommender, item: int) -> dict[str, Any]:
+def facts(recommender: Recommender | ChoiceRecommender, item: int) -> dict[str, Any]:
     """What is known of an item: item_id, title, year, genres, n_ratings.
 
     Parameters

@@ -7,7 +7,9 @@ import numpy.typing as npt
 
 from harmonium.conventions import UNRATED
 from harmonium.data import Ratings
+from harmonium.data.shards import Shards
 from harmonium.models.level_rbm import LevelRBM
+from harmonium.models.rating_model import n_rated
 from harmonium.models.weighing import weigh
 from harmonium.randomness import Seed, as_generator
 
@@ -17,14 +19,14 @@ N_BINS = 40
 N_QUANTILES = 101
 
 
-def free_energies(rbm: LevelRBM, ratings: Ratings, rng: Seed = 0) -> dict[str, Any] | None:
+def free_energies(rbm: LevelRBM, ratings: Ratings | Shards, rng: Seed = 0) -> dict[str, Any] | None:
     """Histograms of free energy and of surprise a rating over users, as plain values.
 
     Parameters
     ----------
     rbm : LevelRBM
         The machine whose cases are users.
-    ratings : Ratings
+    ratings : Ratings or Shards
         What it learned from, columns as its visible units.
     rng : seed
         Of the users and ratings that are taken where there are many.
@@ -36,13 +38,14 @@ def free_energies(rbm: LevelRBM, ratings: Ratings, rng: Seed = 0) -> dict[str, A
         where nobody rated two items.
     """
     rng = as_generator(rng)
-    rated = np.bincount(ratings.user_of()[ratings.level != UNRATED], minlength=ratings.n_users)
+    shards = Shards(ratings) if isinstance(ratings, Ratings) else ratings
+    rated = np.concatenate([n_rated(part) for part in shards])
     users = np.flatnonzero(rated > 1)
     if not len(users):
         return None
     if len(users) > MOST_USERS:
         users = np.sort(rng.choice(users, MOST_USERS, replace=False))
-    per_user = np.array([_per_rating(rbm, *ratings.history(int(user)), rng) for user in users])
+    per_user = np.array([_per_rating(rbm, *shards.ratings.history(int(user)), rng) for user in users])
     free_energy, surprise = per_user.T
     return {
         "n_users": len(users),

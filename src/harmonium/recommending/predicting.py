@@ -55,7 +55,16 @@ class Predictor:
         who : Person
         items : int array, (n,)
         """
-        p = rating_model.person_probabilities(self.model, who, items)
+        return self.told(rating_model.person_probabilities(self.model, who, items), items)
+
+    def told(self, p: Floats, items: npt.NDArray[np.integer]) -> list[dict[str, Any]]:
+        """The same from the probabilities of the levels.
+
+        Parameters
+        ----------
+        p : floats, (n, n_levels)
+        items : int array, (n,)
+        """
         rating, liking = p @ self.scale.values, p[:, self.first_liked :].sum(axis=1)
         return [
             {

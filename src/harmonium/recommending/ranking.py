@@ -88,32 +88,3 @@ def placed(fields: list[dict[str, Any]], score: Floats, chosen: Floats | None) -
         {"rank": rank, "score": s, "probability_of_choice": p, **one}
         for rank, (one, s, p) in enumerate(zip(fields, score.tolist(), likely), start=1)
     ]
-
-
-def best_but(
-    score: Floats,
-    n_ratings: npt.NDArray[np.integer],
-    candidates: npt.NDArray[np.bool_] | None,
-    without: Any,
-    n: int,
-) -> npt.NDArray:
-    """As `best`, of all items or of the candidates, without some.
-
-    Parameters
-    ----------
-    score : floats, (n_items,)
-    n_ratings : int array, (n_items,)
-    candidates : bool array, (n_items,), or None
-        Every item when None.
-    without : int array, (n_without,)
-        Items to leave out.
-    n : int
-
-    Returns
-    -------
-    int array
-        Item indices.
-    """
-    mask = np.ones(len(score), dtype=bool) if candidates is None else candidates.copy()
-    mask[without] = False
-    return best(score, n_ratings, mask, n)

@@ -35,6 +35,26 @@ def cosines(model: RatingModel, item: int) -> Floats:
     return np.mean(found, axis=0)
 
 
+def among(model: RatingModel, items: npt.NDArray[np.integer]) -> Floats:
+    """The same between some items: (n, n).
+
+    Parameters
+    ----------
+    model : RatingModel
+    items : int array, (n,)
+    """
+    share = (model.n_item_ratings / max(1, model.n_item_ratings.sum())).astype(np.float32)
+    kinds = [] if model.users is None else [list(model.users.W)]
+    kinds += [] if model.items is None else [[model.items.hidden]]
+    found = []
+    for vectors in kinds:
+        x = np.hstack([of_all[items] - share @ of_all for of_all in vectors])
+        length = np.linalg.norm(x, axis=1, keepdims=True)
+        unit = np.divide(x, length, out=np.zeros_like(x), where=length > 0)
+        found.append(np.clip(unit @ unit.T, -1, 1))
+    return np.mean(found, axis=0)
+
+
 def _centred_cosine(vectors: list[Floats], item: int, n_ratings: npt.NDArray[np.int64]) -> Floats:
     """Cosine of one item to all in the concatenated vectors, each (n_items, n_dimensions), less their mean."""
     share = (n_ratings / max(1, n_ratings.sum())).astype(np.float32)

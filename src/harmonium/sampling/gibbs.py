@@ -100,7 +100,7 @@ def init(
     known = v if v is not None else h
     n = (n_chains if known is None else len(known)) or 1
     numbers = np.arange(n) if chain is None else np.asarray(chain, np.int64)
-    masks = (_mask(rbm.visible, held_v, n, "held_v"), _mask(rbm.hidden, held_h, n, "held_h"))
+    masks = (mask_of(rbm.visible, held_v, n, "held_v"), mask_of(rbm.hidden, held_h, n, "held_h"))
     key = key_from(rng)
     if v is None:
         x = np.tile(rbm.b, (n, 1)) if h is None else rbms.visible_field(rbm, h)
@@ -230,7 +230,7 @@ def fill_in(
     mean : floats, (n, n_visible)
         Mean of the other entries given the last hidden states; the known ones as they are.
     """
-    mask = _mask(rbm.visible, known, len(v), "known")
+    mask = mask_of(rbm.visible, known, len(v), "known")
     assert mask is not None
     key = int(key_from(rng))
     blank = init(rbm, len(v), key_of(key, 0), chain=chain)
@@ -245,7 +245,7 @@ def _kept(held: Mask | None, old: Floats, new: Floats) -> Floats:
     return new if held is None else np.where(held, old, new)
 
 
-def _mask(layer: Layer, held: npt.ArrayLike | None, n: int, name: str) -> Mask | None:
+def mask_of(layer: Layer, held: npt.ArrayLike | None, n: int, name: str) -> Mask | None:
     """Check a mask of held units."""
     if held is None:
         return None
@@ -254,7 +254,7 @@ def _mask(layer: Layer, held: npt.ArrayLike | None, n: int, name: str) -> Mask |
         raise SettingError(f"{name}: the shape is {mask.shape}, it must be ({layer.width},) or ({n}, {layer.width})")
     if isinstance(layer, Joined):
         for part, piece in layer.pieces(mask):
-            _mask(part, piece, n, name)
+            mask_of(part, piece, n, name)
         return mask
     whole = layer.groups(mask) if isinstance(layer, Softmax) else mask[..., None, :]
     if isinstance(layer, Softmax | Multinomial) and (whole.any(axis=-1) != whole.all(axis=-1)).any():

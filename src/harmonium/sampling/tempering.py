@@ -105,16 +105,26 @@ def init(
     SettingError
         The betas do not fall from 1, or reach 0 with a layer that has no law there.
     """
-    ladder_betas = ladder() if betas is None else np.asarray(betas, np.float64)
+    ladder_betas = checked_betas(ladder() if betas is None else betas)
     unbounded = not (rbm.visible.bounded and rbm.hidden.bounded)
-    low = ladder_betas[-1] if len(ladder_betas) else -1
-    if len(ladder_betas) < 2 or ladder_betas[0] != 1 or (np.diff(ladder_betas) >= 0).any() or low < 0:
-        raise SettingError(f"betas: they must fall from 1 to 0 or above; got {ladder_betas}")
-    if unbounded and low == 0:
+    if unbounded and ladder_betas[-1] == 0:
         raise SettingError("betas: real-valued units have no law at beta = 0; end above it")
     start = gibbs.init(rbm, n_chains, rng, v=v)
     v, h = (np.repeat(a[:, None], len(ladder_betas), axis=1) for a in start[:2])
     return State(ladder_betas, v, h, start.chain)
+
+
+def checked_betas(betas: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return a ladder as an array, or raise SettingError unless it falls from 1 to 0 or above.
+
+    Parameters
+    ----------
+    betas : floats, (n_betas,)
+    """
+    out = np.asarray(betas, np.float64)
+    if len(out) < 2 or out[0] != 1 or (np.diff(out) >= 0).any() or out[-1] < 0:
+        raise SettingError(f"betas: they must fall from 1 to 0 or above; got {out}")
+    return out
 
 
 def step(rbm: RBM, state: State, rng: Seed, n_steps: int = 1) -> tuple[State, Info]:
@@ -140,14 +150,48 @@ def step(rbm: RBM, state: State, rng: Seed, n_steps: int = 1) -> tuple[State, In
     moved, _ = gibbs.step(rbm, rows, key_of(key, 0), n_steps, beta)
     E = rbms.energy(rbm, moved.v, moved.h) + rbm.visible.log_count(moved.v) + rbm.hidden.log_count(moved.h)
     E = E.reshape(n, k).astype(np.float64)
-    offered = np.arange(k - 1) % 2 == state.odd
-    u = uniforms(key_of(key, 1), state.chain[:, None], np.arange(k - 1))
-    log_ratio = np.diff(state.betas) * np.diff(E, axis=1)
-    accepted = offered & (u < np.exp(np.minimum(log_ratio, 0)))
-    place = _exchanged(accepted)[:, :, None]
-    v, h = (np.take_along_axis(a.reshape(n, k, -1), place, axis=1) for a in (moved.v, moved.h))
-    info = Info(v[:, 0], rbms.hidden_field(rbm, v[:, 0]), E, accepted, offered)
+    swaps = exchanges(state.betas, E, state.odd, key_of(key, 1), state.chain)
+    v, h = (np.take_along_axis(a.reshape(n, k, -1), swaps.place, axis=1) for a in (moved.v, moved.h))
+    info = Info(v[:, 0], rbms.hidden_field(rbm, v[:, 0]), E, swaps.accepted, swaps.offered)
     return State(state.betas, v, h, state.chain, not state.odd), info
+
+
+class Exchanges(NamedTuple):
+    """Which neighbours on the ladder change places.
+
+    Parameters
+    ----------
+    place : int64 array, (n_chains, n_betas, 1)
+        Which replica's state each place takes over.
+    accepted : bool array, (n_chains, n_betas - 1)
+    offered : bool array, (n_betas - 1,)
+    """
+
+    place: npt.NDArray[np.int64]
+    accepted: npt.NDArray[np.bool_]
+    offered: npt.NDArray[np.bool_]
+
+
+def exchanges(
+    betas: npt.NDArray[np.float64], E: Floats, odd: bool, key: np.uint64, chain: npt.NDArray[np.integer]
+) -> Exchanges:
+    """Decide on exchanges between neighbours, of even or of odd pairs.
+
+    Parameters
+    ----------
+    betas : float64 array, (n_betas,)
+    E : float64 array, (n_chains, n_betas)
+        Joint energies of the replicas, without what no temperature changes.
+    odd : bool
+    key : uint64
+    chain : int array, (n_chains,)
+    """
+    k = len(betas)
+    offered = np.arange(k - 1) % 2 == odd
+    u = uniforms(key, chain[:, None], np.arange(k - 1))
+    log_ratio = np.diff(betas) * np.diff(E, axis=1)
+    accepted = offered & (u < np.exp(np.minimum(log_ratio, 0)))
+    return Exchanges(_exchanged(accepted)[:, :, None], accepted, offered)
 
 
 def _exchanged(accepted: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:

@@ -10,10 +10,15 @@ import numpy.typing as npt
 import orjson
 from fastapi.responses import Response
 
+from harmonium.data import Interactions
 from harmonium.errors import SettingError
 from harmonium.recommending import Explanation, Recommender, UnitDescription, inside
+from harmonium.recommending.choice_recommender import ChoiceRecommender
 from harmonium.recommending.history import History
 from harmonium.recommending.many import Wanted, recommend_many
+from harmonium.serving import choosing
+from harmonium.serving.finding import AnyRecommender
+from harmonium.serving.people import AnyHistory
 from harmonium.serving.schemas.asking import RecommendRequest
 from harmonium.serving.schemas.common import Filters, Rated
 
@@ -29,9 +34,9 @@ MOST_WEIGHED = 500  # entries of a history that are left out one by one: each ta
 class Question(NamedTuple):
     """A recommendation asked for, and by which model it is answered."""
 
-    recommender: Recommender
+    recommender: AnyRecommender
     asked: RecommendRequest
-    history: History | None  # of a stored user
+    history: AnyHistory | None  # of a stored user
 
 
 def to_bytes(value: Any) -> bytes:
@@ -67,18 +72,22 @@ def recommendations(questions: Sequence[Question]) -> list[bytes | Exception]:
     ready: dict[int, list[tuple[int, Wanted]]] = {}
     for place, question in enumerate(questions):
         try:
+            if isinstance(question.recommender, ChoiceRecommender):
+                answers[place] = to_bytes(_of_choices(question))
+                continue
             wanted = _wanted(question)
             ready.setdefault(id(question.recommender), []).append((place, wanted))
         except Exception as error:
             answers[place] = error
     for asked_together in ready.values():
         recommender = questions[asked_together[0][0]].recommender
+        assert isinstance(recommender, Recommender)
         found = recommend_many(recommender, [wanted for _, wanted in asked_together])
         for (place, wanted), rows in zip(asked_together, found):
             n_reasons = questions[place].asked.n_reasons
             if n_reasons and rows:
                 _add_reasons(recommender, wanted.history, rows, n_reasons)
-            answer = {"n_rated": wanted.history.n_rated, "recommendations": rows}
+            answer = {"kind": "ratings", "n_rated": wanted.history.n_rated, "recommendations": rows}
             if questions[place].asked.with_hidden and recommender.n_units:
                 units = inside.activations(recommender, wanted.history)
                 answer["hidden"] = [one["probability"] for one in units]
@@ -100,12 +109,12 @@ def is_quick(question: Question) -> bool:
     return all(type(item) is int for item in named) or all(item in recommender.items for item in named)
 
 
-def history(recommender: Recommender, rated: Sequence[Rated]) -> History:
+def history(recommender: AnyRecommender, rated: Sequence[Rated]) -> AnyHistory:
     """The history of a request.
 
     Parameters
     ----------
-    recommender : Recommender
+    recommender : Recommender or ChoiceRecommender
     rated : sequence of Rated
 
     Raises
@@ -116,19 +125,25 @@ def history(recommender: Recommender, rated: Sequence[Rated]) -> History:
     titles = sum(isinstance(entry.item, str) and entry.item not in recommender.items for entry in rated)
     if titles > MOST_TITLES:
         raise SettingError(f"history: {titles} titles are more than {MOST_TITLES}; name items by their ids")
-    return recommender.history([(entry.item, entry.rating) for entry in rated])
+    pairs = [(entry.item, entry.rating) for entry in rated]
+    return (
+        choosing.history(recommender, pairs)
+        if isinstance(recommender, ChoiceRecommender)
+        else recommender.history(pairs)
+    )
 
 
-def check_weighable(known: History) -> None:
+def check_weighable(known: AnyHistory) -> None:
     """Raise SettingError where leaving every entry out in turn would take too long.
 
     Parameters
     ----------
-    known : History
+    known : History or Interactions
     """
-    if len(known) > MOST_WEIGHED:
+    n = len(known.item)
+    if n > MOST_WEIGHED:
         raise SettingError(
-            f"history: {len(known):,} entries are more than {MOST_WEIGHED}, the most whose reasons are told; send fewer"
+            f"history: {n:,} entries are more than {MOST_WEIGHED}, the most whose reasons are told; send fewer"
         )
 
 
@@ -154,7 +169,7 @@ def explanation(found: Explanation) -> dict[str, Any]:
     ----------
     found : Explanation
     """
-    plain = asdict(found)
+    plain = {"kind": "ratings", **asdict(found)}
     plain["units"] = _parts(found.units)
     for reason, of in zip(plain["reasons"], found.reasons):
         reason["by_unit"] = _parts(of.by_unit)
@@ -189,10 +204,20 @@ def energy(recommender: Recommender, history: History) -> dict[str, Any]:
     return {**found, "percentile": float(np.interp(surprise, quantiles, np.linspace(0, 1, len(quantiles))))}
 
 
+def _of_choices(question: Question) -> dict[str, Any]:
+    recommender, asked, known = question
+    known = history(recommender, asked.history or ()) if known is None else known
+    assert isinstance(recommender, ChoiceRecommender) and isinstance(known, Interactions)
+    if asked.n_reasons:
+        check_weighable(known)
+    return choosing.recommendations(recommender, asked, known)
+
+
 def _wanted(question: Question) -> Wanted:
     recommender, asked, known = question
     if known is None:
         known = history(recommender, asked.history or ())
+    assert isinstance(recommender, Recommender) and isinstance(known, History)
     if asked.n_reasons:
         check_weighable(known)
     filtered = asked.model_fields_set & {"allow", "deny", "min_ratings", "genres", "years"}

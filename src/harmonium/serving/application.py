@@ -37,7 +37,7 @@ FAULTS = {
     400: "The request cannot be read.",
     401: "A key is needed, or the one given is not valid.",
     404: "There is no such thing.",
-    409: "The model file cannot be used.",
+    409: "The model file cannot be used, or the model is of the other kind.",
     413: "The body is too long.",
     422: "The request is not valid.",
     429: "Too many requests.",

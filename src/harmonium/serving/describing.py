@@ -3,7 +3,8 @@
 from typing import Any
 
 from harmonium._version import __version__
-from harmonium.serving import finding
+from harmonium.recommending.choice_recommender import ChoiceRecommender
+from harmonium.serving import choosing, finding
 from harmonium.serving.problems import ProblemError
 from harmonium.serving.slot import Loaded
 
@@ -16,10 +17,13 @@ def model(loaded: Loaded) -> dict[str, Any]:
     loaded : Loaded
     """
     recommender = loaded.recommender
+    if isinstance(recommender, ChoiceRecommender):
+        return choosing.model(loaded)
     fitted, scale = recommender.machine.fitted_model, recommender.scale
     machines = [rbm for rbm in (fitted.users, fitted.items and fitted.items.rbm) if rbm is not None]
-    settings = {name: _plain(value) for name, value in recommender.machine.get_params().items()}
+    settings = {name: finding.plain(value) for name, value in recommender.machine.get_params().items()}
     return {
+        "kind": "ratings",
         "name": loaded.name,
         "fingerprint": loaded.fingerprint,
         "loaded_at": loaded.loaded_at,
@@ -69,8 +73,3 @@ def recorded(loaded: Loaded, name: str) -> Any:
         fix = "train it with harmonium train --hold-out 0.1, which records it in the file"
         raise ProblemError(404, "not-recorded", detail, "model", fix)
     return found
-
-
-def _plain(value: Any) -> Any:
-    to_list = getattr(value, "tolist", None)
-    return value if to_list is None else to_list()

@@ -8,12 +8,15 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AfterValidator
 
 from harmonium.recommending import Recommender
+from harmonium.recommending.choice_recommender import ChoiceRecommender
 from harmonium.recommending.history import History
-from harmonium.serving import answering
+from harmonium.serving import answering, choosing, people
 from harmonium.serving.addresses import decoded
 from harmonium.serving.batching import Batcher
+from harmonium.serving.finding import AnyRecommender
 from harmonium.serving.limits import Limiter
 from harmonium.serving.metrics import Metrics
+from harmonium.serving.people import AnyHistory
 from harmonium.serving.problems import ProblemError
 from harmonium.serving.schemas.common import MOST_ID, Who
 from harmonium.serving.settings import Settings
@@ -114,13 +117,13 @@ def check_key(service: Service, token: str | None) -> None:
         raise ProblemError(401, "key-not-valid", detail, "header.authorization", fix, challenge)
 
 
-def history_of(service: Service, recommender: Recommender, who: Who, credentials: Credentials) -> History:
+def history_of(service: Service, recommender: AnyRecommender, who: Who, credentials: Credentials) -> AnyHistory:
     """The history that a request speaks of.
 
     Parameters
     ----------
     service : Service
-    recommender : Recommender
+    recommender : Recommender or ChoiceRecommender
     who : Who
     credentials : HTTPAuthorizationCredentials, optional
 
@@ -135,22 +138,37 @@ def history_of(service: Service, recommender: Recommender, who: Who, credentials
     return stored_history(service, recommender, who.user_id)
 
 
-def stored_history(service: Service, recommender: Recommender, user_id: str) -> History:
-    """What a stored user rated, as far as the present model knows the items and levels.
+def ratings_of(service: Service, recommender: Recommender, who: Who, credentials: Credentials) -> History:
+    """The same for a model of ratings.
 
     Parameters
     ----------
     service : Service
     recommender : Recommender
+    who : Who
+    credentials : HTTPAuthorizationCredentials, optional
+    """
+    found = history_of(service, recommender, who, credentials)
+    assert isinstance(found, History)
+    return found
+
+
+def stored_history(service: Service, recommender: AnyRecommender, user_id: str) -> AnyHistory:
+    """What a stored user rated or chose, as far as the present model knows the items and levels.
+
+    Parameters
+    ----------
+    service : Service
+    recommender : Recommender or ChoiceRecommender
     user_id : str
     """
-    rated = [(one.item_id, one.rating) for one in service.store.ratings(user_id).rows]
+    items = recommender.items
     known = [
-        (item, rating)
-        for item, rating in rated
-        if item in recommender.items and (rating is None or recommender.scale.on_scale([rating]).all())
+        (items[items.index(one.item_id)], one.rating)
+        for one in service.store.ratings(user_id).rows
+        if one.item_id in items and people.fits(recommender, one.rating)
     ]
-    return recommender.history([(recommender.items[recommender.items.index(item)], rating) for item, rating in known])
+    return people.known_history(recommender, known)
 
 
 def loaded_of(request: Request) -> Loaded:
@@ -163,7 +181,7 @@ def loaded_of(request: Request) -> Loaded:
     return service_of(request).slot.current
 
 
-def recommender_of(request: Request) -> Recommender:
+def any_recommender_of(request: Request) -> AnyRecommender:
     """The recommender that answers a request.
 
     Parameters
@@ -173,7 +191,26 @@ def recommender_of(request: Request) -> Recommender:
     return loaded_of(request).recommender
 
 
+def recommender_of(request: Request) -> Recommender:
+    """The same, where the question makes sense for a model of ratings only.
+
+    Parameters
+    ----------
+    request : Request
+
+    Raises
+    ------
+    ProblemError
+        The model learned from choices.
+    """
+    found = any_recommender_of(request)
+    if isinstance(found, ChoiceRecommender):
+        raise choosing.no_ratings()
+    return found
+
+
 ServiceOf = Annotated[Service, Depends(service_of)]
+AnyRecommenderOf = Annotated[AnyRecommender, Depends(any_recommender_of)]
 RecommenderOf = Annotated[Recommender, Depends(recommender_of)]
 LoadedOf = Annotated[Loaded, Depends(loaded_of)]
 WRITES: list[Any] = [Depends(may_write)]

@@ -12,7 +12,9 @@ import numpy as np
 
 from harmonium.errors import HarmoniumError, ModelFileError
 from harmonium.recommending import Recommender
+from harmonium.recommending.choice_recommender import ChoiceRecommender
 from harmonium.recommending.many import Wanted, recommend_many
+from harmonium.recommending.opening import open_model
 
 TRIES = 5  # at reading a file that is being replaced
 N_TRIED = 10  # places of the first answer
@@ -27,7 +29,7 @@ class Loaded:
 
     Parameters
     ----------
-    recommender : Recommender
+    recommender : Recommender or ChoiceRecommender
     name : str
         Of the file, without its folder.
     fingerprint : str
@@ -37,7 +39,7 @@ class Loaded:
         Of the file when it was read.
     """
 
-    recommender: Recommender
+    recommender: Recommender | ChoiceRecommender
     name: str
     fingerprint: str
     loaded_at: datetime
@@ -119,10 +121,13 @@ def load(path: Path) -> Loaded:
     """
     for _ in range(TRIES):
         before = state_of(path)
-        recommender = Recommender.load(path)
+        recommender = open_model(path)
         fingerprint = fingerprint_of(path)
         if before is not None and before == state_of(path):
-            _try_out(path, recommender)
+            if isinstance(recommender, ChoiceRecommender):
+                _try_choices(path, recommender)
+            else:
+                _try_out(path, recommender)
             return Loaded(recommender, path.name, fingerprint, datetime.now(UTC), before)
     raise ModelFileError(f"{path}: changes while it is read; replace it by renaming a whole file")
 
@@ -168,4 +173,15 @@ def _try_out(path: Path, recommender: Recommender) -> None:
     model = recommender.machine.fitted_model
     arrays = [array for rbm in (model.users, model.items and model.items.rbm) if rbm for array in (rbm.W, rbm.b, rbm.c)]
     if not all(np.isfinite(array).all() for array in arrays) or not np.isfinite([one["score"] for one in found]).all():
+        raise ModelFileError(f"{path}: the model holds numbers that are not finite; learn it again")
+
+
+def _try_choices(path: Path, recommender: ChoiceRecommender) -> None:
+    """The same of a model of choices: what most people chose, and what goes with the first item."""
+    try:
+        scores = recommender.model.scores(recommender.history([recommender.items[0]]))
+        recommender.recommend([], min(N_TRIED, len(recommender.items)))
+    except (ArithmeticError, ValueError, IndexError) as error:
+        raise ModelFileError(f"{path}: the model cannot answer ({error})") from error
+    if not np.isfinite(scores).all():
         raise ModelFileError(f"{path}: the model holds numbers that are not finite; learn it again")

@@ -1,13 +1,13 @@
 """Mini-batches of cases: ratings sorted both ways once, and anew by batch every epoch."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from harmonium.data import Ratings
-from harmonium.data.sorting import row_pointer, stable_order
+from harmonium.data.shards import Shards
 from harmonium.kernels import backend
 from harmonium.kernels.records import Layout
 
@@ -22,6 +22,47 @@ class Batch(NamedTuple):
     place: npt.NDArray[np.int32]  # (batch entries,): positions among the batch's entries in the order of cases
 
 
+class Chunk(NamedTuple):
+    """Some of an epoch's cases, laid out when their turn comes: all of them, or as many as memory is to hold."""
+
+    n_busy: int  # cases that have entries
+    first_entry: int  # where its entries begin among those of all chunks: whose persistent chains are kept together
+    load: Callable[[], Layout]
+
+    @classmethod
+    def all_of(cls, cases: Shards) -> list["Chunk"]:
+        """One chunk a shard; cases in memory are laid out once, others anew each time.
+
+        Parameters
+        ----------
+        cases : Shards
+        """
+        if cases.in_memory:
+            return [cls.of(layout(cases[0]))]
+        starts = cases.entry_ends.tolist()
+        return [cls(cases.n_busy(k), starts[k], lambda k=k: layout(cases[k])) for k in range(len(cases))]
+
+    @classmethod
+    def of(cls, where: Layout) -> "Chunk":
+        """The only chunk, of cases that stay in memory.
+
+        Parameters
+        ----------
+        where : Layout
+        """
+        return cls(int((np.diff(where.indptr) > 0).sum()), 0, lambda: where)
+
+    def n_batches(self, batch_size: int) -> int:
+        """Number of mini-batches.
+
+        Parameters
+        ----------
+        batch_size : int
+            Cases of one, the last of the chunk being what is left.
+        """
+        return -(-self.n_busy // batch_size)
+
+
 def layout(cases: Ratings) -> Layout:
     """Sort ratings by case and by visible unit.
 
@@ -30,12 +71,7 @@ def layout(cases: Ratings) -> Layout:
     cases : Ratings
         One case a row.
     """
-    order = stable_order(cases.item)
-    order = np.arange(len(cases.item)) if order is None else order
-    case = cases.user_of()[order]
-    rank = (order - cases.indptr[case]).astype(np.int32)
-    where = row_pointer(cases.item[order], cases.n_items)
-    return Layout(cases.indptr, cases.item, cases.level, where, case, cases.level[order], rank)
+    return backend().lay_out(cases.indptr, cases.item, cases.level, cases.n_items)
 
 
 def epoch_batches(where: Layout, batch_size: int, rng: np.random.Generator) -> Iterator[Batch]:

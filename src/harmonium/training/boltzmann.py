@@ -7,222 +7,42 @@ Both phases are one sampler with other units held. Each is averaged by its own c
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, final
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy import optimize, sparse
+from scipy import optimize
 
 from harmonium.errors import DivergenceError, SettingError
 from harmonium.events import BoltzmannEpoch
 from harmonium.kernels.constants import ADAM
 from harmonium.kernels.reference_dense import Rule, ascend
 from harmonium.models import boltzmann, boltzmann_exact
-from harmonium.models.boltzmann import ALPHABETS, Boltzmann, Floats, Ints
+from harmonium.models.boltzmann import Boltzmann, Floats, Ints
 from harmonium.models.mean_field import mean_field
-from harmonium.randomness import as_generator, key_of
+from harmonium.randomness import as_generator, key_of, uniforms
 from harmonium.sampling import boltzmann as sampling
+from harmonium.sampling import boltzmann_tempering
 from harmonium.sampling.mixing import SETTLED, r_hat
-from harmonium.training.settings import check_choice, check_count, check_share
+from harmonium.training import ladder
+from harmonium.training.boltzmann_prediction import multi_prediction
+from harmonium.training.boltzmann_state import (
+    GRADIENT,
+    HIDDEN_OUT,
+    NEGATIVE,
+    POSITIVE,
+    BoltzmannLearning,
+    BoltzmannState,
+    Edges,
+)
 
-METHODS = ("auto", "exact", "pcd", "full-chain", "pseudo-likelihood")
-INFERENCE = ("gibbs", "mean-field")
 SMALL = 12  # units up to which "auto" takes the exact gradient
-INITIAL_SPREAD = 0.1  # standard deviation of the couplings that hidden units begin with: 0 is a saddle point
-SMOOTHING = 0.5  # pseudo-count of each value behind the initial biases
 MEAN_RATE = 0.01  # of the moving averages that hidden units are centred by (Melchior et al. 2016)
 POSITIVE_SWEEPS = 3  # of hidden units that go on where the same case's last ones ended
 FIRST_SWEEPS, MOST_SWEEPS = 20, 5_120  # of a full chain: doubled until it has settled
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8  # Adam's (Kingma & Ba 2015)
 LARGEST = 100.0  # a coupling of this size has long saturated its units: learning has diverged
 TOLERANCE = 1e-7  # of a gradient's largest entry at which L-BFGS stops
-GRADIENT, POSITIVE, NEGATIVE, FRESH = range(4)  # parts of keys
-
-
-@final
-@dataclass(frozen=True)
-class BoltzmannLearning:
-    """How a Boltzmann machine learns. Raises SettingError, by name and allowed range, on construction.
-
-    Parameters
-    ----------
-    method : str
-        "exact" sums all states, for about 20 units at most; "pcd" keeps chains and moves them a few sweeps an update;
-        "full-chain" runs fresh chains at every update until they have settled; "pseudo-likelihood" needs a machine
-        without hidden units; "auto" is "exact" for at most 12 units and "pcd" beyond.
-    n_steps : int
-        Sweeps of the free chains between two updates, of "pcd".
-    n_chains : int
-        Free chains.
-    inference : str
-        Where hidden units are tied to each other, their clamped states are drawn ("gibbs") or "mean-field".
-    n_epochs : int
-        Passes over the data; iterations of L-BFGS for "exact" and "pseudo-likelihood".
-    batch_size : int
-    learning_rate : float
-        Of Adam; falls linearly to 0 over the second half of the epochs.
-    weight_decay : float
-        L2 penalty of the couplings, in nats.
-    """
-
-    method: str = "auto"
-    n_steps: int = 1
-    n_chains: int = 100
-    inference: str = "gibbs"
-    n_epochs: int = 100
-    batch_size: int = 100
-    learning_rate: float = 0.01
-    weight_decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_choice("method", self.method, METHODS)
-        check_choice("inference", self.inference, INFERENCE)
-        for name in ("n_steps", "n_chains", "n_epochs", "batch_size"):
-            check_count(name, getattr(self, name), 1, 1_000_000)
-        check_share("learning_rate", self.learning_rate, 0.0, 10.0)
-        check_share("weight_decay", self.weight_decay, 0.0, 10.0)
-
-
-class Edges(NamedTuple):
-    """Pairs of units that may be tied, and how couplings are built from one number a pair.
-
-    Parameters
-    ----------
-    i, j : int arrays, (n_edges,)
-        i < j.
-    n_units : int
-    dense : bool
-    """
-
-    i: Ints
-    j: Ints
-    n_units: int
-    dense: bool
-
-    def couplings(self, w: Floats) -> boltzmann.Couplings:
-        """Return the symmetric J with w at the edges.
-
-        Parameters
-        ----------
-        w : float64 array, (n_edges,)
-        """
-        if self.dense:
-            J = np.zeros((self.n_units, self.n_units))
-            J[self.i, self.j] = J[self.j, self.i] = w
-            return J
-        ends = np.concatenate([self.i, self.j]), np.concatenate([self.j, self.i])
-        return sparse.coo_array((np.concatenate([w, w]), ends), shape=(self.n_units,) * 2).tocsr()
-
-    def of(self, pair: npt.NDArray) -> Floats:
-        """Return a matrix's entries at the edges.
-
-        Parameters
-        ----------
-        pair : float64 array or sparse, (n_units, n_units)
-        """
-        return np.asarray(pair[self.i, self.j]).ravel()
-
-
-def edges_of(n_units: int, mask: Any = None) -> Edges:
-    """Return the pairs that may be tied: all of them, or those of a mask.
-
-    Parameters
-    ----------
-    n_units : int
-    mask : array-like or SciPy sparse, (n_units, n_units), optional
-        Where it is not 0, above or below the diagonal, two units may be tied.
-
-    Raises
-    ------
-    SettingError
-        The mask has another shape.
-    """
-    if mask is None:
-        return Edges(*np.triu_indices(n_units, 1), n_units, True)
-    ties = sparse.coo_array(mask)
-    if ties.shape != (n_units, n_units):
-        raise SettingError(f"couplings: must be of shape ({n_units}, {n_units}), one row a unit; got {ties.shape}")
-    row, column = (np.asarray(c)[ties.data != 0] for c in ties.coords)
-    both = np.unique(np.minimum(row, column) * n_units + np.maximum(row, column))
-    i, j = both // n_units, both % n_units
-    return Edges(i[i != j], j[i != j], n_units, not sparse.issparse(mask))
-
-
-def initial(v: Floats, n_hidden: int, edges: Edges, values: str, rng: Any = None) -> Boltzmann:
-    """Return a machine before learning: the data's frequencies, and small couplings where there are hidden units.
-
-    Parameters
-    ----------
-    v : float64 array, (n_cases, n_visible)
-    n_hidden : int
-        They come after the visible units.
-    edges : Edges
-    values : str
-    rng : seed
-    """
-    low, high = ALPHABETS[values]
-    n, n_visible = v.shape
-    p = ((v == high).sum(axis=0) + SMOOTHING) / (n + 2 * SMOOTHING)
-    b = np.concatenate([np.log(p / (1 - p)) / (high - low), np.zeros(n_hidden)])
-    w = as_generator(rng).normal(0, INITIAL_SPREAD, len(edges.i)) if n_hidden else np.zeros(len(edges.i))
-    return Boltzmann(edges.couplings(w), b, np.arange(n_visible), values)
-
-
-@final
-@dataclass
-class BoltzmannState:
-    """Learning in progress; mutable, never seen outside the training room.
-
-    Parameters
-    ----------
-    bm : Boltzmann
-        The present model.
-    edges : Edges
-    seed : int
-    chains : float64 array, (n_chains, n_units)
-        Free chains; empty for methods without.
-    clamped : float64 array, (n_cases, n_hidden)
-        Hidden states of the cases, which go on from epoch to epoch.
-    order : tuple of int arrays
-        Of a sweep.
-    epoch, n_updates : int
-    centre : float64 array, (n_units,)
-        What units are centred by.
-    moments : dict of float64 arrays
-        Adam's.
-    """
-
-    bm: Boltzmann
-    edges: Edges
-    seed: int
-    chains: Floats
-    clamped: Floats
-    order: tuple[Ints, ...]
-    epoch: int = 0
-    n_updates: int = 0
-    centre: Floats = field(default_factory=lambda: np.empty(0))
-    moments: dict[str, Floats] = field(default_factory=dict)
-
-
-def start(bm: Boltzmann, v: Floats, edges: Edges, learning: BoltzmannLearning, seed: int) -> BoltzmannState:
-    """Return the state before the first epoch.
-
-    Parameters
-    ----------
-    bm : Boltzmann
-    v : float64 array, (n_cases, n_visible)
-    edges : Edges
-    learning : BoltzmannLearning
-    seed : int
-    """
-    tied = replace(bm, J=edges.couplings(np.ones(len(edges.i))))  # couplings that are 0 now will not stay so
-    order = sampling.update_order(tied)
-    chains = sampling.init(bm, learning.n_chains, key_of(seed, FRESH), order=order).s
-    clamped = sampling.init(bm, len(v), key_of(seed, FRESH, 1), order=order).s[:, bm.hidden]
-    centre = np.full(bm.n_units, sum(bm.alphabet) / 2)
-    centre[bm.visible] = v.mean(axis=0)
-    return BoltzmannState(bm, edges, seed, chains, clamped, order, centre=centre)
 
 
 def chosen_method(learning: BoltzmannLearning, bm: Boltzmann) -> str:
@@ -266,18 +86,32 @@ def train(state: BoltzmannState, v: Floats, learning: BoltzmannLearning) -> Iter
     if method in ("exact", "pseudo-likelihood"):
         yield from _ascend_exactly(state, v, learning, method)
         return
-    for _ in range(learning.n_epochs):
+    while state.epoch < learning.n_epochs:
         began = time.perf_counter()
         order = as_generator(int(key_of(state.seed, GRADIENT, state.epoch))).permutation(len(v))
-        sweeps = 0, True
+        sweeps, values = (0, True), []
         for first in range(0, len(v), learning.batch_size):
             cases = order[first : first + learning.batch_size]
             progress = (state.epoch + first / len(v)) / learning.n_epochs
-            sweeps = _update(state, v[cases], cases, learning, method, progress)
+            if method == "multi-prediction":
+                values.append(_predict(state, v[cases], cases, learning, progress))
+            else:
+                sweeps = _update(state, v[cases], cases, learning, method, progress)
         state.epoch += 1
         _check_finite(state.bm, learning)
-        seconds = time.perf_counter() - began
-        yield BoltzmannEpoch(method, state.epoch, learning.n_epochs, seconds, None, *sweeps)
+        seconds, objective = time.perf_counter() - began, float(np.mean(values)) if values else None
+        yield BoltzmannEpoch(
+            method, state.epoch, learning.n_epochs, seconds, objective, *sweeps, _swap_rates(state, learning)
+        )
+
+
+def _swap_rates(state: BoltzmannState, learning: BoltzmannLearning) -> tuple[float, ...]:
+    """Swap rates of the epoch, the pair nearest beta = 1 first; the ladder moves by them during burn-in."""
+    found = ladder.measured(state.betas, state.swaps)
+    progress = state.epoch / learning.n_epochs
+    state.betas = ladder.moved(state.betas, state.swaps, progress, learning.ladder_burn_in)
+    state.swaps = ladder.blank(len(state.betas))
+    return tuple(rate for name, rate in found.items() if name != "swap_rate_lowest")
 
 
 def _check_finite(bm: Boltzmann, learning: BoltzmannLearning) -> None:
@@ -367,19 +201,35 @@ def _update(
     model, n_sweeps, settled = _free(state, learning, method)
     hidden = state.bm.hidden
     state.centre[hidden] += MEAN_RATE * (data[:, hidden].mean(axis=0) - state.centre[hidden])
-    edges, centre = state.edges, state.centre
-    w, b = edges.of(state.bm.J), state.bm.b.copy()
-    g_w = _pairs(data - centre, edges) - _pairs(model - centre, edges) - learning.weight_decay * w
-    g_b = data.mean(axis=0) - model.mean(axis=0)
-    before = w.copy()
+    edges, centre, before = state.edges, state.centre, state.edges.of(state.bm.J)
+    g_w = _pairs(data - centre, edges) - _pairs(model - centre, edges) - learning.weight_decay * before
+    w, b = _ascended(state, before.copy(), g_w, data.mean(axis=0) - model.mean(axis=0), learning, progress)
+    b -= _times(edges, w - before, centre)  # Adam's step is of centred units; their biases turn back after it
+    state.bm = replace(state.bm, J=edges.couplings(w), b=b)
+    return n_sweeps, settled
+
+
+def _ascended(
+    state: BoltzmannState, w: Floats, g_w: Floats, g_b: Floats, learning: BoltzmannLearning, progress: float
+) -> tuple[Floats, Floats]:
+    """Couplings and biases after one step of Adam."""
+    b = state.bm.b.copy()
     state.n_updates += 1
     rule = _rule(learning.learning_rate * min(1.0, 2 * (1 - progress)), state.n_updates)
     for name, array, gradient in (("w", w, g_w), ("b", b, g_b)):
         first, second = (state.moments.setdefault(f"{name}{k}", np.zeros_like(array)) for k in (1, 2))
         ascend(array, gradient, first, second, rule)
-    b -= _times(edges, w - before, centre)  # Adam's step is of centred units; their biases turn back after it
-    state.bm = replace(state.bm, J=edges.couplings(w), b=b)
-    return n_sweeps, settled
+    return w, b
+
+
+def _predict(state: BoltzmannState, v: Floats, cases: Ints, learning: BoltzmannLearning, progress: float) -> float:
+    """One step of Adam on the log-probability of units left out; what it was."""
+    key, w = key_of(state.seed, HIDDEN_OUT, state.n_updates), state.edges.of(state.bm.J)
+    kept = uniforms(key, cases[:, None], state.bm.visible) < learning.keep
+    value, g_w, g_b = multi_prediction(state.bm, v, kept, state.edges, state.order, learning.n_steps)
+    w, b = _ascended(state, w, g_w - learning.weight_decay * w, g_b, learning, progress)
+    state.bm = replace(state.bm, J=state.edges.couplings(w), b=b)
+    return value
 
 
 def _rule(rate: float, t: int) -> Any:
@@ -411,9 +261,21 @@ def _free(state: BoltzmannState, learning: BoltzmannLearning, method: str) -> tu
     if method == "full-chain":
         fresh = sampling.init(bm, learning.n_chains, key, order=state.order)
         return settled_chains(bm, fresh, key)
+    if method == "tempered-pcd":
+        return _tempered(state, key, learning.n_steps)
     begun = sampling.init(bm, len(state.chains), s=state.chains, order=state.order)
     state.chains = sampling.step(bm, begun, key, learning.n_steps)[0].s
     return state.chains, learning.n_steps, True
+
+
+def _tempered(state: BoltzmannState, key: int, n_sweeps: int) -> tuple[Floats, int, bool]:
+    """States at beta = 1 of replicas that have moved and exchanged."""
+    n, odd = len(state.chains), bool(state.n_updates % 2)
+    begun = boltzmann_tempering.State(state.betas, state.replicas, np.arange(n), state.order, odd)
+    after, info = boltzmann_tempering.step(state.bm, begun, key, n_sweeps)
+    ladder.count(state.swaps, info.accepted, info.offered)
+    state.replicas, state.chains = after.s, after.s[:, 0].copy()
+    return state.chains, n_sweeps, True
 
 
 def settled_chains(bm: Boltzmann, state: sampling.State, rng: int) -> tuple[Floats, int, bool]:

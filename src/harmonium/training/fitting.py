@@ -16,16 +16,20 @@ import numpy.typing as npt
 
 from harmonium import storage
 from harmonium.conventions import UNRATED
-from harmonium.data import Ratings, Split, random_split
+from harmonium.data import Ratings
+from harmonium.data.shards import Shards
+from harmonium.data.stored import StoredRatings
 from harmonium.errors import DivergenceError, ModelFileError
 from harmonium.events import Ended, EpochEnded, Event, Saved
+from harmonium.kernels.devices import CPU, Device
 from harmonium.models import level_rbm, rating_model
 from harmonium.models.fold_in import grown
 from harmonium.models.level_rbm import LevelRBM
 from harmonium.models.rating_model import Blend, ItemsSide, RatingModel
 from harmonium.training import state as states
-from harmonium.training.loop import train
+from harmonium.training.engine import HERE, Engine
 from harmonium.training.settings import Learning
+from harmonium.training.sources import source_of
 from harmonium.training.validation import Scorer, fit_blend
 
 CHECKPOINT = "checkpoint"
@@ -81,7 +85,7 @@ class Fit:
 
     Parameters
     ----------
-    ratings : Ratings
+    ratings : Ratings or StoredRatings
         Users as rows.
     plan : Plan
     learning : Learning
@@ -91,21 +95,28 @@ class Fit:
         Validation ratings, instead of cutting some from `ratings`.
     place : dict of int arrays, optional
         Where the "users" and "items" of `warm` stand among those of `ratings`.
+    engine : Engine
+        Where the machines learn.
+    device : Device
+        What learning runs on; checkpoints do not depend on it.
     """
 
     def __init__(
         self,
-        ratings: Ratings,
+        ratings: Ratings | StoredRatings,
         plan: Plan,
         learning: Learning,
         warm: RatingModel | None = None,
         validation: Ratings | None = None,
         place: dict[str, npt.NDArray[np.integer]] | None = None,
+        engine: Engine = HERE,
+        device: Device = CPU,
     ):
-        self.ratings, self.plan, self.learning, self.warm = ratings, plan, learning, warm
-        self.place = place or {}
-        self.split = _validation_split(ratings, plan, validation)
-        self.read = (ratings,) if validation is None else (ratings, validation)  # all that anything is chosen by
+        self.engine, self.device = engine, device
+        self.plan, self.learning, self.warm, self.place = plan, learning, warm, place or {}
+        self.data, self.validated = source_of(ratings, plan.validation_fraction, plan.seed, validation)
+        more = [] if validation is None else [Shards(validation)]
+        self.read = (self.data.cases("users"), *more)  # all that anything is chosen by
         self.chosen: Machines = {}  # best machines of the choosing stages
         self.final: Machines = {}
         self.epochs: dict[tuple[str, int], int] = {}
@@ -119,8 +130,8 @@ class Fit:
     def stages(self) -> list[Stage]:
         """Runs of the loop in order."""
         runs = [(kind, place) for kind in MACHINES[self.plan.cases] for place in range(self.plan.n_machines)]
-        choose = [Stage(kind, "choose", place) for kind, place in runs] if self.split else []
-        final = [Stage(kind, "final", place) for kind, place in runs] if not self.split or self.plan.refit else []
+        choose = [Stage(kind, "choose", place) for kind, place in runs] if self.validated else []
+        final = [Stage(kind, "final", place) for kind, place in runs] if not self.validated or self.plan.refit else []
         return choose + final
 
     def events(self, checkpoint: str | os.PathLike[str] | None = None) -> Iterator[Event]:
@@ -135,6 +146,8 @@ class Fit:
         DivergenceError
             Learning diverged before any epoch ended well.
         """
+        fraction = self.plan.validation_fraction if self.validated else 0.0
+        yield from self.data.prepare(MACHINES[self.plan.cases], fraction, self.plan.seed)
         for stage in self.stages:
             if stage not in self.done:
                 yield from self._run(stage, checkpoint)
@@ -147,21 +160,24 @@ class Fit:
 
     @property
     def _chosen_all(self) -> bool:
-        return bool(self.split) and all(stage in self.done for stage in self.stages if stage.phase == "choose")
+        return self.validated and all(stage in self.done for stage in self.stages if stage.phase == "choose")
 
     def _run(self, stage: Stage, checkpoint: str | os.PathLike[str] | None) -> Iterator[Event]:
         kind, phase, place = stage
-        cases = _as_cases(self._training(phase), kind)
-        state = self._start(stage, cases) if self._resumed is None else self._resumed
+        cases = self._training(phase, kind)
+        state = (self._start(stage, cases) if self._resumed is None else self._resumed).to(self.device)
         self._resumed, self.reason = None, "interrupted"
         name = kind if self.plan.n_machines == 1 else f"{kind} {place + 1}"
         how = {"machine": name, "phase": phase, "score": self._score(stage), "n_epochs": self.epochs.get((kind, place))}
         try:
-            for event in train(state, cases, self._learning(phase), **how):
+            for event in self.engine.train_ratings(state, cases, self._learning(phase), **how):
                 if isinstance(event, Ended):
                     self._end(stage, state, event)
                 yield event
-                due = isinstance(event, EpochEnded) and time.monotonic() - self._saved_at > SAVE_EVERY
+                at_hand = (
+                    isinstance(event, EpochEnded) and state.epoch == event.epoch
+                )  # an engine may keep it till the end
+                due = at_hand and time.monotonic() - self._saved_at > SAVE_EVERY
                 if checkpoint is not None and (due or isinstance(event, Ended)):
                     self.save(checkpoint, stage, state)
                     yield Saved(os.fspath(checkpoint), name, phase, state.epoch)
@@ -179,43 +195,54 @@ class Fit:
     def _machines_of(self, phase: str) -> Machines:
         return self.chosen if phase == "choose" else self.final
 
-    def _training(self, phase: str) -> Ratings:
-        return self.split.train if phase == "choose" and self.split else self.ratings
+    def _training(self, phase: str, kind: str) -> Shards:
+        return self.data.cases(kind, "known" if phase == "choose" and self.validated else "all")
 
     def _learning(self, phase: str) -> Learning:
-        return self.learning if phase == "choose" or not self.split else replace(self.learning, patience=0)
+        return self.learning if phase == "choose" or not self.validated else replace(self.learning, patience=0)
 
-    def _start(self, stage: Stage, cases: Ratings) -> states.State:
-        seeds = [self.plan.seed, stage.kind == "items", stage.place, stage.phase == "final" and bool(self.split)]
+    def _start(self, stage: Stage, cases: Shards) -> states.State:
+        seeds = [self.plan.seed, stage.kind == "items", stage.place, stage.phase == "final" and self.validated]
         rng = np.random.default_rng(seeds)
-        rbm = self._warm(stage, cases) or level_rbm.initial(cases, self.plan.n_hidden, self.plan.phi, rng)
+        rbm = self._warm(stage, cases) or self._initial(cases, rng)
         return states.start(rbm, cases, self.learning, int(rng.integers(2**62)))
 
-    def _warm(self, stage: Stage, cases: Ratings) -> LevelRBM | None:
+    def _initial(self, cases: Shards, rng: np.random.Generator) -> LevelRBM:
+        counts = sum(level_rbm.level_counts(part) for part in cases)
+        assert isinstance(counts, np.ndarray)
+        return level_rbm.initial_of(counts, self.data.scale.x, self.plan.n_hidden, self.plan.phi, rng)
+
+    def _warm(self, stage: Stage, cases: Shards) -> LevelRBM | None:
         """The fitted machine to go on from, with visible units for what has come since."""
         if self.warm is None:
             return None
         rbm = _machines(self.warm, stage.kind)[stage.place]
         place = self.place["items" if stage.kind == "users" else "users"]  # of its visible units
-        return grown(rbm, cases, place, self.plan.weight_penalty, self.plan.bias_penalty)
+        return grown(rbm, cases.ratings, place, self.plan.weight_penalty, self.plan.bias_penalty)
 
     def _score(self, stage: Stage) -> Scorer | None:
-        if stage.phase != "choose" or self.split is None:
+        if stage.phase != "choose" or not self.validated:
             return None
-        train_part, held_out = (_as_cases(part, stage.kind) for part in (self.split.train, self.split.test))
-        return Scorer(train_part, held_out, self.ratings.scale.values)
+        known, held_out = (self.data.cases(stage.kind, part) for part in ("known", "held"))
+        return Scorer(known, held_out, self.data.scale.values, device=self.device)
 
     def _fit_blends(self) -> dict[str, Blend]:
-        assert self.split is not None
-        part, held_out = self.split.train, _some(self.split.test, MOST_TO_CALIBRATE, self.plan.seed)
-        raw = replace(self._assembled(self.chosen, part, part), blends={})
-        kinds = MACHINES[self.plan.cases]
-        by = {name: rating_model.probabilities(rating_model.only(raw, name), part, held_out) for name in kinds}
-        n_user = rating_model.n_rated(part)[held_out.user_of()]
-        n_item = raw.n_item_ratings[held_out.item].astype(np.float64)
+        held_out = self.data.cases("users", "held")
+        raw = replace(self._assembled(self.chosen, "known", "known"), blends={})
+        kinds, asked = MACHINES[self.plan.cases], _some(held_out.n_entries, MOST_TO_CALIBRATE, self.plan.seed)
+        parts: list[dict[str, Any]] = []
+        for k, known in enumerate(self.data.cases("users", "known")):
+            first, last = held_out.entry_ends[k : k + 2].tolist()
+            some = held_out[k].select(asked[first:last])
+            if some.n_entries or len(held_out) == 1:
+                parts.append(
+                    _predicted(rating_model.for_users(raw, *held_out.ends[k : k + 2].tolist()), kinds, known, some)
+                )
+        found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        by, (n_user, n_item, level) = {name: found.pop(name) for name in kinds}, found.values()
         groups = {name: {name: by[name]} for name in by} | ({"both": by} if len(by) == 2 else {})
         return {
-            name: fit_blend(group.get("users"), group.get("items"), n_user, n_item, held_out.level)
+            name: fit_blend(group.get("users"), group.get("items"), n_user, n_item, level)
             for name, group in groups.items()
         }
 
@@ -231,22 +258,25 @@ class Fit:
             raise DivergenceError("no epoch was completed: there is no model yet")
         both = {(kind, place, "final"): rbm for (kind, place), rbm in self.final.items()}
         both |= {(kind, place, "choose"): rbm for (kind, place), rbm in self.chosen.items()}
-        return self._assembled(both, self.ratings, self.ratings if self.final else self._training("choose"))
+        return self._assembled(both, "all", "all" if self.final or not self.validated else "known")
 
-    def _assembled(self, machines: dict[Any, LevelRBM], ratings: Ratings, learnt_from: Ratings) -> RatingModel:
-        """The model of some machines, keyed by their kind first; all `ratings` are evidence."""
-        plan, rated = self.plan, ratings.level != UNRATED
+    def _assembled(self, machines: dict[Any, LevelRBM], known: str, learnt_from: str) -> RatingModel:
+        """The model of some machines, keyed by their kind first; all ratings of the part `known` are evidence."""
+        plan = self.plan
+        n_item_ratings, level_counts = _counts(self.data.cases("users", known))
         groups = {kind: [rbm for key, rbm in machines.items() if key[0] == kind] for kind in ("users", "items")}
         users, side = (level_rbm.committee(group) if group else None for group in groups.values())
         penalties = plan.weight_penalty, plan.bias_penalty
-        items = side and rating_model.items_side(side, ratings, learnt_from, *penalties)
+        items = side and rating_model.items_side(
+            side, self.data.cases("items", known), self.data.cases("users", learnt_from), level_counts, *penalties
+        )
         return RatingModel(
             users=users,
             items=items,
             blends=self.blends,
-            values=ratings.scale.values,
-            n_item_ratings=np.bincount(ratings.item[rated], minlength=ratings.n_items),
-            level_counts=np.bincount(ratings.level[rated], minlength=ratings.n_levels),
+            values=self.data.scale.values,
+            n_item_ratings=n_item_ratings,
+            level_counts=level_counts,
         )
 
     def save(self, path: str | os.PathLike[str], stage: Stage, state: states.State) -> None:
@@ -307,35 +337,49 @@ class Fit:
     def _ask(self) -> dict[str, Any]:
         """What a checkpoint must agree on."""
         plan = {name: value for name, value in vars(self.plan).items() if name != "phi"}
-        learning = dict(vars(self.learning).items())
+        learning, shards = dict(vars(self.learning).items()), self.data.cases("users")
         data = {
-            "users": self.ratings.users.fingerprint,
-            "items": self.ratings.items.fingerprint,
-            "ratings": int(np.bitwise_xor.reduce(rating_model.history_keys(self.ratings), initial=0)),
+            "users": self.data.users.fingerprint,
+            "items": self.data.items.fingerprint,
+            "ratings": int(np.bitwise_xor.reduce([_history_key(part) for part in shards])),
+            "shards": shards.ends.tolist(),
             "phi": self.plan.phi.tolist(),
         }
         learning["n_steps"] = list(self.learning.steps)
         return plan | learning | data
 
 
-def _validation_split(ratings: Ratings, plan: Plan, validation: Ratings | None) -> Split | None:
-    if validation is not None:
-        return Split(ratings, validation)
-    if not plan.validation_fraction or ratings.n_ratings * plan.validation_fraction < 1:
-        return None
-    return random_split(ratings, plan.validation_fraction, plan.seed)
+def _counts(shards: Shards) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Ratings of each item, and at each level."""
+    n_item, n_level = np.zeros(shards.n_items, np.int64), np.zeros(shards.scale.n_levels, np.int64)
+    for part in shards:
+        rated = part.level != UNRATED
+        n_item += np.bincount(part.item[rated], minlength=len(n_item))
+        n_level += np.bincount(part.level[rated], minlength=len(n_level))
+    return n_item, n_level
 
 
-def _some(ratings: Ratings, n: int, seed: int) -> Ratings:
-    if ratings.n_entries <= n:
-        return ratings
-    mask = np.zeros(ratings.n_entries, bool)
-    mask[np.random.default_rng(seed).choice(ratings.n_entries, n, replace=False)] = True
-    return ratings.select(mask)
+def _predicted(model: RatingModel, kinds: tuple[str, ...], known: Ratings, asked: Ratings) -> dict[str, npt.NDArray]:
+    """Level probabilities by each kind of machine, then what they are weighed by, and the true levels."""
+    found = {kind: rating_model.probabilities(rating_model.only(model, kind), known, asked) for kind in kinds}
+    return found | {
+        "n_user": rating_model.n_rated(known)[asked.user_of()],
+        "n_item": model.n_item_ratings[asked.item].astype(np.float64),
+        "level": asked.level,
+    }
 
 
-def _as_cases(ratings: Ratings, machine: str) -> Ratings:
-    return ratings if machine == "users" else ratings.transposed()
+def _history_key(ratings: Ratings) -> np.uint64:
+    return np.bitwise_xor.reduce(rating_model.history_keys(ratings), initial=0)
+
+
+def _some(n_entries: int, n: int, seed: int) -> npt.NDArray[np.bool_]:
+    """Mask of n entries, of all where there are fewer."""
+    if n_entries <= n:
+        return np.ones(n_entries, bool)
+    mask = np.zeros(n_entries, bool)
+    mask[np.random.default_rng(seed).choice(n_entries, n, replace=False)] = True
+    return mask
 
 
 def _machines(model: RatingModel, kind: str) -> list[LevelRBM]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from harmonium.errors import NotEnoughMemoryError
 from harmonium.events import Allocates
+from harmonium.kernels.devices import CPU, Device
 
 GB = 1e9
 CGROUP = Path("/sys/fs/cgroup")
@@ -21,7 +22,7 @@ def available_bytes() -> int | None:
     return min(known, default=None)
 
 
-def announced(what: str, n_bytes: int, way_out: str, limit_gb: float | None = None) -> Allocates:
+def announced(what: str, n_bytes: int, way_out: str, limit_gb: float | None = None, device: Device = CPU) -> Allocates:
     """Say what is about to be allocated, or that it does not fit.
 
     Parameters
@@ -32,6 +33,8 @@ def announced(what: str, n_bytes: int, way_out: str, limit_gb: float | None = No
         What needs less; ends the message of the error.
     limit_gb : float, optional
         GB of 10^9 bytes to keep below, besides what is available.
+    device : Device
+        Whose memory.
 
     Returns
     -------
@@ -42,13 +45,24 @@ def announced(what: str, n_bytes: int, way_out: str, limit_gb: float | None = No
     NotEnoughMemoryError
         More is needed than there is.
     """
-    available = available_bytes()
+    available = device_bytes(device)
     limits = [limit for limit in (available, limit_gb and int(limit_gb * GB)) if limit is not None]
     if limits and n_bytes > min(limits):
         raise NotEnoughMemoryError(
             f"{what} need {n_bytes / GB:,.1f} GB, and {min(limits) / GB:,.1f} GB are to be had; {way_out}"
         )
     return Allocates(what, n_bytes, available)
+
+
+def device_bytes(device: Device) -> int | None:
+    """Memory that a device can still give; None where nothing tells.
+
+    Parameters
+    ----------
+    device : Device
+    """
+    of_gpu = device.kernels.free_bytes(device.torch_name) if device.on_torch else None
+    return available_bytes() if of_gpu is None else of_gpu
 
 
 def _system_bytes() -> int | None:

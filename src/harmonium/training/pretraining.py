@@ -8,16 +8,18 @@ of binomial units with two trials (Salakhutdinov & Hinton, AISTATS 2009).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 
 import numpy as np
 from scipy import sparse
 
+from harmonium.events import Event
 from harmonium.models import boltzmann
 from harmonium.models import rbm as rbms
 from harmonium.models.boltzmann import Boltzmann
 from harmonium.models.rbm import RBM
 from harmonium.training.dense import loop, state
+from harmonium.training.dense.records import restricted
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.units import Bernoulli, Binomial, Layer
 from harmonium.units.layer import Floats
@@ -38,14 +40,41 @@ def stacked(X: Floats, sizes: Sequence[int], learning: DenseLearning, seed: int)
     learning : DenseLearning
     seed : int
     """
+    run = stacking(X, sizes, learning, seed)
+    while True:
+        try:
+            next(run)
+        except StopIteration as end:
+            return end.value
+
+
+def stacking(
+    X: Floats, sizes: Sequence[int], learning: DenseLearning, seed: int, history: list[Event] | None = None
+) -> Generator[Event, None, list[RBM]]:
+    """Learn as `stacked` does, event by event; the machines are what the generator returns.
+
+    Parameters
+    ----------
+    X : float32 array, (n_cases, n_visible)
+    sizes : sequence of int
+    learning : DenseLearning
+    seed : int
+    history : list of Event, optional
+        Where events are kept.
+
+    Yields
+    ------
+    Event
+    """
     machines: list[RBM] = []
-    rows = np.asarray(X, np.float32)
+    rows, events = np.asarray(X, np.float32), [] if history is None else history
     for k, size in enumerate(sizes):
         doubled_below, doubled_above = k < len(sizes) - 1, k > 0
         visible, hidden = _layer(rows.shape[1], doubled_below), _layer(size, doubled_above)
-        rbm = _learnt(rows * np.float32(1 + doubled_below), visible, hidden, learning, seed + k)
+        v = rows * np.float32(1 + doubled_below)
+        rbm = yield from _learnt(v, visible, hidden, learning, seed + k, events)
         machines.append(rbm)
-        rows = rbms.hidden_mean(rbm, rows * np.float32(1 + doubled_below)) / np.float32(1 + doubled_above)
+        rows = rbms.hidden_mean(rbm, v) / np.float32(1 + doubled_above)
     return machines
 
 
@@ -53,13 +82,17 @@ def _layer(n_units: int, doubled: bool) -> Layer:
     return Binomial(n_units, 2) if doubled else Bernoulli(n_units)
 
 
-def _learnt(rows: Floats, visible: Layer, hidden: Layer, learning: DenseLearning, seed: int) -> RBM:
+def _learnt(
+    rows: Floats, visible: Layer, hidden: Layer, learning: DenseLearning, seed: int, history: list[Event]
+) -> Generator[Event, None, RBM]:
     mean = rows.mean(axis=0, dtype=np.float64)
     begun = rbms.initial(visible, hidden, seed, mean, SPREAD)
     now, reason, advice = state.start(begun, learning, seed, mean, len(rows)), "ended", ""
     for event in loop.train(now, rows, learning):
         reason, advice = getattr(event, "reason", reason), getattr(event, "advice", advice)
-    return loop.finished(now, reason, advice)
+        history.append(event)
+        yield event
+    return restricted(loop.finished(now, reason, advice))
 
 
 def assembled(machines: Sequence[RBM]) -> Boltzmann:

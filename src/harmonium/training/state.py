@@ -9,7 +9,9 @@ import numpy.typing as npt
 
 from harmonium.conventions import UNRATED
 from harmonium.data import Ratings
+from harmonium.data.shards import Shards
 from harmonium.kernels.constants import ADAGRAD, LANES
+from harmonium.kernels.devices import CPU, Device
 from harmonium.kernels.records import Machine, Moments, Step
 from harmonium.models.level_rbm import LevelRBM, is_conditional
 from harmonium.randomness import as_generator
@@ -38,12 +40,16 @@ class State:
         Key of the counter-based uniforms.
     epoch, n_updates : int
     chain : uint8 array, (n_entries,)
-        Fantasies' levels; empty when nothing is drawn.
+        Levels of PCD's fantasies, a byte an entry; empty for other methods.
     average : tuple of float32 arrays or None
         Running mean of W, b and c over the epochs.
     best : LevelRBM or None
     best_error : float
     best_epoch : int
+    device : Device
+        Where the arrays lie; those of `best` are NumPy's.
+    held : tuple or None
+        The layout of cases that is on the device, NumPy's and the device's own.
     """
 
     machine: Machine
@@ -55,15 +61,40 @@ class State:
     epoch: int = 0
     n_updates: int = 0
     chain: npt.NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
-    average: tuple[npt.NDArray, ...] | None = None
+    average: tuple[Any, ...] | None = None
     best: LevelRBM | None = None
     best_error: float = np.inf
     best_epoch: int = 0
+    device: Device = CPU
+    held: tuple[Any, Any] | None = None
+
+    def to(self, device: Device) -> "State":
+        """Move the arrays to a device, for good; returns the state itself.
+
+        Parameters
+        ----------
+        device : Device
+        """
+        if device.on_torch and not self.device.on_torch:
+            arrays = self.machine, self.moments, self.c_moments, self.chain, self.average
+            moved = device.kernels.to_device(arrays, device.torch_name)
+            self.machine, self.moments, self.c_moments, self.chain, self.average = moved
+            self.device = device
+        return self
+
+    def on_host(self, arrays: Any) -> Any:
+        """Arrays of this state, or bundles of them, as NumPy has them.
+
+        Parameters
+        ----------
+        arrays : array, tuple or dict
+        """
+        return self.device.kernels.to_host(arrays) if self.device.on_torch else arrays
 
     def rbm(self) -> LevelRBM:
         """Return a copy of the averaged parameters (the last ones where none are kept) as a model, without padding."""
-        W, b, c = self.average or self.machine[:3]
-        phi, n = self.machine.phi, self.n_hidden
+        W, b, c = self.on_host(self.average or tuple(self.machine[:3]))
+        phi, n = self.on_host(self.machine.phi), self.n_hidden
         return LevelRBM(W[:, :, :n].copy(), b.copy(), c[:n].copy(), phi.copy())
 
     def take_average(self, power: float) -> None:
@@ -77,10 +108,13 @@ class State:
         if not power:
             return
         if self.average is None:
-            self.average = tuple(array.copy() for array in self.machine[:3])
+            self.average = tuple(array.clone() if self.device.on_torch else array.copy() for array in self.machine[:3])
             return
         share = np.float32((power + 1) / (power + self.epoch))
         for mean, array in zip(self.average, self.machine[:3]):
+            if self.device.on_torch:
+                mean.lerp_(array, float(share))
+                continue
             flat, now = mean.reshape(-1), array.reshape(-1)
             for start in range(0, len(flat), CHUNK):  # temporaries stay in the cache
                 part = flat[start : start + CHUNK]
@@ -109,13 +143,13 @@ class State:
         )
 
 
-def start(rbm: LevelRBM, cases: Ratings, learning: Learning, seed: int) -> State:
+def start(rbm: LevelRBM, cases: Ratings | Shards, learning: Learning, seed: int) -> State:
     """Return the state before the first epoch.
 
     Parameters
     ----------
     rbm : LevelRBM
-    cases : Ratings
+    cases : Ratings or Shards
     learning : Learning
     seed : int
         Of the order of the cases and of everything drawn.
@@ -130,7 +164,9 @@ def start(rbm: LevelRBM, cases: Ratings, learning: Learning, seed: int) -> State
     def moments(array: npt.NDArray) -> tuple[npt.NDArray, npt.NDArray]:
         return np.zeros_like(array), np.full_like(array, second)
 
-    chain = cases.level.copy() if learning.sampled else np.empty(0, np.uint8)
+    parts = [cases] if isinstance(cases, Ratings) else cases
+    levels = [part.level for part in parts] if learning.method == "pcd" else []
+    chain = np.concatenate((*levels, np.empty(0, np.uint8)))
     chain[chain == UNRATED] = 0
     return State(
         machine, Moments(*moments(W), *moments(machine.b)), moments(c), rbm.n_hidden, as_generator(seed), seed,
@@ -161,6 +197,7 @@ def to_parts(state: State) -> tuple[dict[str, Any], dict[str, npt.NDArray]]:
     arrays["chain"] = state.chain
     if state.average is not None:
         arrays.update(zip(AVERAGES, state.average))
+    arrays = state.on_host(arrays)
     if state.best is not None:
         arrays |= {"best_W": state.best.W, "best_b": state.best.b, "best_c": state.best.c}
     return header, arrays

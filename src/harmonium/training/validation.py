@@ -1,14 +1,18 @@
 """Validation: how a machine does on ratings cut from training, and how two machines are best weighed."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from harmonium.data import Ratings
+from harmonium.data.shards import Shards
+from harmonium.kernels.devices import CPU, Device
 from harmonium.models import level_rbm
 from harmonium.models.level_rbm import LevelRBM
 from harmonium.models.rating_model import Blend
+from harmonium.training import on_device
 from harmonium.training.loop import Score
 
 Floats = npt.NDArray[np.floating]
@@ -23,21 +27,31 @@ class Scorer:
 
     Parameters
     ----------
-    cases, held_out : Ratings
-        The training part and the validation part, one case a row, over the same vocabularies.
+    cases, held_out : Shards
+        The training part and the validation part, one case a row, over the same vocabularies and with the same ends.
     values : float64 array, (n_levels,)
     seed : int
         Of the shuffle behind the free-energy gap.
+    device : Device
+        Where probabilities are computed; the ratings stay there.
     """
 
-    def __init__(self, cases: Ratings, held_out: Ratings, values: npt.NDArray[np.float64], seed: int = 0):
-        self.cases, self.held_out, self.values = cases, held_out, values
-        some = np.flatnonzero(np.diff(held_out.indptr) > 0)
+    def __init__(
+        self,
+        cases: Shards,
+        held_out: Shards,
+        values: npt.NDArray[np.float64],
+        seed: int = 0,
+        device: Device = CPU,
+    ):
+        self.cases, self.held_out, self.values, self.device = cases, held_out, values, device
+        self._there: list[Any] = [None] * len(held_out)  # what lies on the device: all, or the shard asked about last
+        some = np.flatnonzero(np.diff(held_out.ratings.indptr) > 0)
         some = some[:: max(1, len(some) // GAP_CASES)]  # cases may be sorted, by activity say
-        self._real = _merged(cases.rows(some), held_out.rows(some))
-        shuffled = held_out.rows(some)
+        known, shuffled = cases.ratings.rows(some), held_out.ratings.rows(some)
+        self._real = _merged(known, shuffled)
         level = np.random.default_rng(seed).permutation(shuffled.level)
-        self._noise = _merged(cases.rows(some), replace(shuffled, level=level))
+        self._noise = _merged(known, replace(shuffled, level=level))
         self._n_moved = max(1, len(level))
 
     def __call__(self, rbm: LevelRBM) -> Score:
@@ -47,18 +61,29 @@ class Scorer:
         ----------
         rbm : LevelRBM
         """
-        p = self.probabilities(rbm)
+        square = loss = 0.0
+        for k in range(len(self.held_out)):
+            asked = self.held_out[k]
+            if asked.n_entries:
+                share = asked.n_entries / self.held_out.n_entries
+                p = self._probabilities(rbm, k, asked)
+                square += share * square_error(p, asked.level, self.values)
+                loss += share * log_loss(p, asked.level)
         gap = level_rbm.free_energy(rbm, self._noise) - level_rbm.free_energy(rbm, self._real)
-        return Score(*errors(p, self.held_out.level, self.values), float(gap.sum() / self._n_moved))
+        return Score(float(np.sqrt(square)), loss, float(gap.sum() / self._n_moved))
 
-    def probabilities(self, rbm: LevelRBM) -> Floats:
-        """Level probabilities (n, n_levels) of the validation ratings given the training part.
-
-        Parameters
-        ----------
-        rbm : LevelRBM
-        """
-        return level_rbm.predictions(rbm, self.cases, self.held_out)
+    def _probabilities(self, rbm: LevelRBM, k: int, asked: Ratings) -> Floats:
+        """Level probabilities (n, n_levels) of a shard's validation ratings given its training part."""
+        if not self.device.on_torch:
+            return level_rbm.predictions(rbm, self.cases[k], asked)
+        there = self._there[k]
+        if there is None:
+            known = self.cases[k]
+            pairs = (known.indptr, known.item, known.level), (asked.indptr, asked.item)
+            there = self.device.kernels.to_device(pairs, self.device.torch_name)
+            if len(self._there) == 1:
+                self._there[k] = there
+        return on_device.predictions(self.device, rbm, *there)
 
 
 def errors(p: Floats, level: npt.NDArray[np.uint8], values: Floats) -> tuple[float, float]:
@@ -70,8 +95,19 @@ def errors(p: Floats, level: npt.NDArray[np.uint8], values: Floats) -> tuple[flo
     level : uint8 array, (n,)
     values : float64 array, (n_levels,)
     """
-    rmse = float(np.sqrt(np.mean((p @ values - values[level]) ** 2)))
-    return rmse, log_loss(p, level)
+    return float(np.sqrt(square_error(p, level, values))), log_loss(p, level)
+
+
+def square_error(p: Floats, level: npt.NDArray[np.uint8], values: Floats) -> float:
+    """Mean square error of the expected rating.
+
+    Parameters
+    ----------
+    p : floats, (n, n_levels)
+    level : uint8 array, (n,)
+    values : float64 array, (n_levels,)
+    """
+    return float(np.mean((p @ values - values[level]) ** 2))
 
 
 def log_loss(p: Floats, level: npt.NDArray[np.uint8]) -> float:

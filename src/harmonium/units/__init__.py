@@ -12,6 +12,7 @@ from harmonium.errors import SettingError
 from harmonium.units.binomial import Binomial
 from harmonium.units.continuous import Gaussian, Rectified
 from harmonium.units.discrete import Bernoulli, Multinomial, Softmax, Spin
+from harmonium.units.held import Held
 from harmonium.units.joined import Joined
 from harmonium.units.layer import Layer
 
@@ -20,8 +21,8 @@ KINDS: dict[str, type[Layer]] = {
 }
 
 __all__ = [
-    "KINDS", "Bernoulli", "Binomial", "Gaussian", "Joined", "Layer", "Multinomial", "Rectified", "Softmax", "Spin",
-    "layer_from", "layer_of",
+    "KINDS", "Bernoulli", "Binomial", "Gaussian", "Held", "Joined", "Layer", "Multinomial", "Rectified", "Softmax",
+    "Spin", "layer_from", "layer_of",
 ]  # fmt: skip
 
 
@@ -68,5 +69,5 @@ def layer_from(settings: Mapping[str, Any], parameters: Mapping[str, npt.NDArray
     if settings["kind"] == Joined.kind:
         layer: Layer = Joined([layer_from(part) for part in sizes["parts"]])
     else:
-        layer = {**KINDS, Binomial.kind: Binomial}[settings["kind"]](**sizes)
+        layer = {**KINDS, Binomial.kind: Binomial, Held.kind: Held}[settings["kind"]](**sizes)
     return layer.with_parameters(parameters) if parameters else layer

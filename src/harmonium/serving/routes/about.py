@@ -6,12 +6,12 @@ from fastapi.responses import Response
 from harmonium.serving import answering, describing
 from harmonium.serving.logs import say
 from harmonium.serving.schemas import about as schemas
-from harmonium.serving.service import READS, LoadedOf, ServiceOf, may_write
+from harmonium.serving.service import READS, LoadedOf, RecommenderOf, ServiceOf, may_write
 
 router = APIRouter(tags=["model"])
 
 
-@router.get("/model", response_model=schemas.ModelInfo, dependencies=READS)
+@router.get("/model", response_model=schemas.ModelInfo | schemas.ChoiceModelInfo, dependencies=READS)
 def model(loaded: LoadedOf) -> Response:
     """Say what the model is that answers now."""
     return answering.json(describing.model(loaded))
@@ -23,19 +23,23 @@ def training(loaded: LoadedOf) -> Response:
     return answering.json(describing.training(loaded))
 
 
-@router.get("/model/evaluation", response_model=schemas.EvaluationAnswer, dependencies=READS)
+@router.get(
+    "/model/evaluation", response_model=schemas.EvaluationAnswer | schemas.ListEvaluationAnswer, dependencies=READS
+)
 def evaluation(loaded: LoadedOf) -> Response:
-    """Scores on held-out ratings beside baselines, with standard errors, and the calibration curve."""
+    """Scores on held-out ratings beside baselines, with standard errors and the calibration curve; or of lists."""
     return answering.json(describing.recorded(loaded, "evaluation"))
 
 
 @router.get("/model/free-energies", response_model=schemas.FreeEnergies, dependencies=READS)
-def free_energies(loaded: LoadedOf) -> Response:
+def free_energies(loaded: LoadedOf, _: RecommenderOf) -> Response:
     """Histograms over the training users: who is unusual."""
     return answering.json(describing.recorded(loaded, "free_energies"))
 
 
-@router.post("/model/reload", response_model=schemas.ModelInfo, dependencies=[Depends(may_write)])
+@router.post(
+    "/model/reload", response_model=schemas.ModelInfo | schemas.ChoiceModelInfo, dependencies=[Depends(may_write)]
+)
 def reload(service: ServiceOf) -> Response:
     """Read the model file again; one that cannot be used is refused and the old model stays."""
     loaded = service.slot.reload()

@@ -4,10 +4,23 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
-from harmonium.serving import answering
+from harmonium.data import Interactions
+from harmonium.recommending.choice_recommender import ChoiceRecommender
+from harmonium.recommending.history import History
+from harmonium.serving import answering, choosing
 from harmonium.serving.answering import Question
 from harmonium.serving.schemas import asking as schemas
-from harmonium.serving.service import READS, Credentials, RecommenderOf, ServiceOf, history_of, may_read, service_of
+from harmonium.serving.service import (
+    READS,
+    AnyRecommenderOf,
+    Credentials,
+    RecommenderOf,
+    ServiceOf,
+    history_of,
+    may_read,
+    ratings_of,
+    service_of,
+)
 
 router = APIRouter(tags=["recommending"])
 JSON = "application/json"
@@ -15,7 +28,7 @@ JSON = "application/json"
 
 @router.post("/recommend", response_model=schemas.Recommendations)
 async def recommend(asked: schemas.RecommendRequest, request: Request, credentials: Credentials) -> Response:
-    """Rank items for someone by the probability that they like them; the popular list for nobody.
+    """Rank items for someone by the probability that they like or choose them; the popular list for nobody.
 
     New people need no training: a history of one rating will do.
     """
@@ -39,16 +52,20 @@ def predict(
     asked: schemas.PredictRequest, service: ServiceOf, recommender: RecommenderOf, credentials: Credentials
 ) -> Response:
     """Predict how someone would rate items: the whole distribution over the levels."""
-    history = history_of(service, recommender, asked, credentials)
+    history = ratings_of(service, recommender, asked, credentials)
     found = recommender.predict(history, asked.items)
     return answering.json({"n_rated": history.n_rated, "predictions": found})
 
 
-@router.post("/explain", response_model=schemas.ExplanationAnswer, dependencies=READS)
+@router.post("/explain", response_model=schemas.ExplanationAnswer | schemas.ChoiceExplanation, dependencies=READS)
 def explain(
-    asked: schemas.ExplainRequest, service: ServiceOf, recommender: RecommenderOf, credentials: Credentials
+    asked: schemas.ExplainRequest, service: ServiceOf, recommender: AnyRecommenderOf, credentials: Credentials
 ) -> Response:
-    """Say what each rating contributes to a prediction (leave-one-out), and through which hidden units."""
+    """Say what each rating or choice contributes (leave-one-out), and through which hidden units."""
     history = history_of(service, recommender, asked, credentials)
     answering.check_weighable(history)
+    if isinstance(recommender, ChoiceRecommender):
+        assert isinstance(history, Interactions)
+        return answering.json(choosing.explanation(recommender, asked, history))
+    assert isinstance(history, History)
     return answering.json(answering.explanation(recommender.explain(history, asked.item, asked.n)))

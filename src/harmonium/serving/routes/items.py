@@ -5,11 +5,12 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from harmonium.serving import answering, finding
+from harmonium.recommending.choice_recommender import ChoiceRecommender
+from harmonium.serving import answering, choosing, finding
 from harmonium.serving.addresses import raw_item
 from harmonium.serving.schemas import asking as schemas
 from harmonium.serving.schemas.common import MOST_LISTED, MOST_TEXT, Item
-from harmonium.serving.service import READS, ItemIdInPath, RecommenderOf
+from harmonium.serving.service import READS, AnyRecommenderOf, ItemIdInPath
 
 router = APIRouter(tags=["items"], dependencies=READS)
 Year = Annotated[int | None, Query(ge=0, le=9999)]
@@ -17,7 +18,7 @@ Year = Annotated[int | None, Query(ge=0, le=9999)]
 
 @router.get("/items", response_model=schemas.ItemList)
 def items(
-    recommender: RecommenderOf,
+    recommender: AnyRecommenderOf,
     q: Annotated[str, Query(max_length=MOST_TEXT, description="A title; typing errors are allowed.")] = "",
     genre: Annotated[list[str], Query(max_length=100, description="Any of these.")] = [],  # noqa: B006
     year_from: Year = None,
@@ -33,13 +34,19 @@ def items(
 
 
 @router.get("/genres", response_model=schemas.GenreList)
-def genres(recommender: RecommenderOf) -> Response:
+def genres(recommender: AnyRecommenderOf) -> Response:
     """List the genres that items have, the most frequent first, and the span of their years."""
     return answering.json(finding.genres(recommender))
 
 
+@router.get("/examples", response_model=schemas.ExampleList)
+def examples(recommender: AnyRecommenderOf) -> Response:
+    """Made-up tastes to begin with: well-known items far from each other, with what is most and least like each."""
+    return answering.json(finding.examples(recommender))
+
+
 @router.get("/items/{item_id}", response_model=Item)
-def item(item_id: ItemIdInPath, recommender: RecommenderOf) -> Response:
+def item(item_id: ItemIdInPath, recommender: AnyRecommenderOf) -> Response:
     """What is known of one item."""
     index = recommender.items.index(raw_item(item_id, recommender.items))
     return answering.json(finding.facts(recommender, index))
@@ -47,9 +54,11 @@ def item(item_id: ItemIdInPath, recommender: RecommenderOf) -> Response:
 
 @router.get("/items/{item_id}/similar", response_model=schemas.SimilarAnswer)
 def similar(
-    item_id: ItemIdInPath, recommender: RecommenderOf, n: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 10
+    item_id: ItemIdInPath, recommender: AnyRecommenderOf, n: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 10
 ) -> Response:
-    """List the items whose ratings depend on the hidden units alike."""
+    """List the items whose ratings depend on the hidden units alike, or that choosing this one speaks for."""
     index = recommender.items.index(raw_item(item_id, recommender.items))
+    if isinstance(recommender, ChoiceRecommender):
+        return answering.json(choosing.similar(recommender, index, n))
     found = recommender.similar_items(recommender.items[index], n)
     return answering.json({"item": finding.facts(recommender, index), "similar": found})

@@ -9,13 +9,13 @@ from harmonium.recommending import inside
 from harmonium.serving import answering, chains
 from harmonium.serving.schemas import machines as schemas
 from harmonium.serving.schemas.common import MOST_LISTED
-from harmonium.serving.service import READS, Credentials, LoadedOf, RecommenderOf, ServiceOf, history_of
+from harmonium.serving.service import READS, AnyRecommenderOf, Credentials, RecommenderOf, ServiceOf, ratings_of
 
 router = APIRouter(tags=["inside the machine"], dependencies=READS)
 
 
 @router.get("/units", response_model=schemas.UnitList)
-def units(recommender: RecommenderOf, n: Annotated[int, Query(ge=1, le=20)] = 3) -> Response:
+def units(recommender: AnyRecommenderOf, n: Annotated[int, Query(ge=1, le=20)] = 3) -> Response:
     """Describe all hidden units by their strongest items at both ends."""
     found = [answering.unit(recommender.describe_unit(j, n)) for j in range(recommender.n_units)]
     return answering.json({"n_units": recommender.n_units, "units": found})
@@ -24,7 +24,7 @@ def units(recommender: RecommenderOf, n: Annotated[int, Query(ge=1, le=20)] = 3)
 @router.get("/units/{unit}", response_model=schemas.Unit)
 def unit(
     unit: Annotated[int, Path(ge=0, lt=65_536)],
-    recommender: RecommenderOf,
+    recommender: AnyRecommenderOf,
     n: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 10,
 ) -> Response:
     """Describe one hidden unit by the items whose liking turns it on, and off."""
@@ -36,7 +36,7 @@ def activations(
     asked: schemas.ActivationsRequest, service: ServiceOf, recommender: RecommenderOf, credentials: Credentials
 ) -> Response:
     """Say which hidden units a history turns on."""
-    history = history_of(service, recommender, asked, credentials)
+    history = ratings_of(service, recommender, asked, credentials)
     return answering.json({"n_rated": history.n_rated, "units": inside.activations(recommender, history)})
 
 
@@ -45,7 +45,7 @@ def dream(
     asked: schemas.DreamRequest, service: ServiceOf, recommender: RecommenderOf, credentials: Credentials
 ) -> Response:
     """Switch hidden units on or off and see which items rise and fall."""
-    history = history_of(service, recommender, asked, credentials)
+    history = ratings_of(service, recommender, asked, credentials)
     held = {switch.unit: float(switch.on) for switch in asked.units}
     candidates = answering.candidates(recommender, asked)
     return answering.json(inside.dream(recommender, history, held, candidates, asked.n))
@@ -58,7 +58,9 @@ def gibbs(asked: schemas.GibbsRequest, recommender: RecommenderOf) -> Response:
 
 
 @router.post("/energy", response_model=schemas.EnergyAnswer)
-def energy(asked: schemas.EnergyRequest, service: ServiceOf, loaded: LoadedOf, credentials: Credentials) -> Response:
+def energy(
+    asked: schemas.EnergyRequest, service: ServiceOf, recommender: RecommenderOf, credentials: Credentials
+) -> Response:
     """Weigh a history: its free energy, the surprise of each rating, and its place among the training users."""
-    history = history_of(service, loaded.recommender, asked, credentials)
-    return answering.json(answering.energy(loaded.recommender, history))
+    history = ratings_of(service, recommender, asked, credentials)
+    return answering.json(answering.energy(recommender, history))

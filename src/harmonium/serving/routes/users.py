@@ -9,7 +9,7 @@ from harmonium.serving import answering, people
 from harmonium.serving.addresses import raw_item
 from harmonium.serving.problems import ProblemError
 from harmonium.serving.schemas import people as schemas
-from harmonium.serving.service import WRITES, ItemIdInPath, RecommenderOf, ServiceOf, UserId
+from harmonium.serving.service import WRITES, AnyRecommenderOf, ItemIdInPath, ServiceOf, UserId
 
 router = APIRouter(tags=["people"], dependencies=WRITES)
 Limit = Annotated[int, Query(ge=1, le=10_000)]
@@ -33,7 +33,7 @@ def forget(user_id: UserId, service: ServiceOf) -> Response:
 
 @router.get("/users/{user_id}/ratings", response_model=schemas.StoredRatings)
 def ratings(
-    user_id: UserId, service: ServiceOf, recommender: RecommenderOf, limit: Limit = 1_000, offset: Offset = 0
+    user_id: UserId, service: ServiceOf, recommender: AnyRecommenderOf, limit: Limit = 1_000, offset: Offset = 0
 ) -> Response:
     """List a user's ratings, the latest first; a user of whom nothing is stored has none."""
     found = service.store.ratings(user_id, limit, offset)
@@ -43,7 +43,7 @@ def ratings(
 
 @router.post("/users/{user_id}/ratings", response_model=schemas.ImportAnswer)
 def put_ratings(
-    user_id: UserId, body: schemas.ImportRequest, service: ServiceOf, recommender: RecommenderOf
+    user_id: UserId, body: schemas.ImportRequest, service: ServiceOf, recommender: AnyRecommenderOf
 ) -> Response:
     """Store many ratings together, all or none; reads what the export holds."""
     return answering.json(people.put_many(service.store, recommender, user_id, body))
@@ -51,17 +51,19 @@ def put_ratings(
 
 @router.put("/users/{user_id}/ratings/{item_id}", response_model=schemas.StoredRating)
 def put_rating(
-    user_id: UserId, item_id: ItemIdInPath, body: schemas.RatingBody, service: ServiceOf, recommender: RecommenderOf
+    user_id: UserId, item_id: ItemIdInPath, body: schemas.RatingBody, service: ServiceOf, recommender: AnyRecommenderOf
 ) -> Response:
     """Store a rating in place of an earlier one; it is on the disk before this is answered."""
     raw = raw_item(item_id, recommender.items)
     recommender.items.index(raw)
-    recommender.history([(raw, body.rating)])  # refuses what is not on the scale
+    people.known_history(recommender, [(raw, body.rating)])  # refuses what is not on the scale
     return answering.json(people.rating(recommender, service.store.put(user_id, raw, body.rating)))
 
 
 @router.delete("/users/{user_id}/ratings/{item_id}", status_code=204, response_class=Response)
-def remove_rating(user_id: UserId, item_id: ItemIdInPath, service: ServiceOf, recommender: RecommenderOf) -> Response:
+def remove_rating(
+    user_id: UserId, item_id: ItemIdInPath, service: ServiceOf, recommender: AnyRecommenderOf
+) -> Response:
     """Remove a rating."""
     if not service.store.remove(user_id, raw_item(item_id, recommender.items)):
         detail = f"user {user_id!r} has no stored rating of item {item_id!r}"
@@ -84,7 +86,7 @@ def note(user_id: UserId, body: schemas.EventBody, service: ServiceOf) -> Respon
 
 
 @router.get("/users/{user_id}/export", response_model=schemas.Export)
-def export(user_id: UserId, service: ServiceOf, recommender: RecommenderOf) -> Response:
+def export(user_id: UserId, service: ServiceOf, recommender: AnyRecommenderOf) -> Response:
     """Everything stored of a user, as a file that the import reads."""
     stored = service.store.ratings(user_id), service.store.events(user_id)
     if not (stored[0].total or stored[1].total):

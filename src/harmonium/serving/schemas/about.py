@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from harmonium.serving.schemas.asking import Genre
 from harmonium.serving.schemas.common import Answer
@@ -17,9 +17,30 @@ class ScaleAnswer(Answer):
     description: str
 
 
+class ChoiceModelInfo(Answer):
+    """The model that answers now, where it learned from choices."""
+
+    kind: Literal["choices"]
+    name: str = Field(description="The file's name, without its folder.")
+    fingerprint: str = Field(description="SHA-256 of the file.")
+    loaded_at: datetime
+    library: str = Field(description="Version of harmonium that serves it.")
+    algorithm: str = Field(description="The estimator's name.")
+    n_items: int
+    n_units: int = Field(description="Hidden units that can be described; 0 of a closed form.")
+    n_training_choices: int
+    calibrated: bool = Field(description="Whether places of a list come with probabilities.")
+    has_titles: bool
+    has_record: bool = Field(description="Whether the file says how it was learned.")
+    genres: list[Genre]
+    settings: dict[str, Any] = Field(description="Of the estimator.")
+    terms: str = Field(description="On which terms the choices may be used, where known.")
+
+
 class ModelInfo(Answer):
     """The model that answers now."""
 
+    kind: Literal["ratings"]
     name: str = Field(description="The file's name, without its folder.")
     fingerprint: str = Field(description="SHA-256 of the file.")
     loaded_at: datetime
@@ -92,6 +113,15 @@ class EvaluationAnswer(Answer):
     n_unknown_items: int
     like: float
     leak_checked: bool
+
+
+class ListEvaluationAnswer(Answer):
+    """How the lists of a model of choices hold what held-out people chose besides: metrics, standard errors."""
+
+    model_config = ConfigDict(extra="allow")
+
+    protocol: str = Field(description="How the people were held out.")
+    n_users: int
 
 
 class Histogram(Answer):

@@ -1,6 +1,6 @@
 """Recommendations, predictions, explanations, similar items, and searching for items."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,7 @@ from harmonium.serving.schemas.common import (
     Filters,
     Item,
     ItemId,
+    Kind,
     PredictedItem,
     UnitPart,
     Who,
@@ -38,7 +39,9 @@ class ShortReason(Answer):
     item_id: int | str
     title: str
     rating: float | None
-    contribution: float = Field(description="Probability of liking with this entry, less that without it.")
+    contribution: float = Field(
+        description="Probability of liking with this entry, less that without it; of a model of choices, the score."
+    )
 
 
 class Place(PredictedItem):
@@ -55,11 +58,23 @@ class Place(PredictedItem):
     reasons: list[ShortReason] = Field(default=[], description="The strongest first.")
 
 
+class ChosenPlace(Item):
+    """One place of a ranked list of a model of choices."""
+
+    rank: int = Field(description="From 1.")
+    score: float = Field(description="What the list is ranked by; only differences within one list mean something.")
+    probability: float | None = Field(
+        description="That the item is among the next choices; null where the model is not calibrated."
+    )
+    reasons: list[ShortReason] = Field(default=[], description="The strongest first.")
+
+
 class Recommendations(Answer):
     """A ranked list."""
 
-    n_rated: int = Field(description="Ratings of the history; 0 gives the popular list.")
-    recommendations: list[Place]
+    kind: Kind
+    n_rated: int = Field(description="Ratings of the history, or choices; 0 gives the popular list.")
+    recommendations: list[Place] | list[ChosenPlace]
     hidden: list[float] | None = Field(
         default=None, description="Probability of each hidden unit being on; null where not asked for or not there."
     )
@@ -99,6 +114,7 @@ class FullReason(ShortReason):
 class ExplanationAnswer(Answer):
     """Why a prediction is what it is."""
 
+    kind: Literal["ratings"]
     item: PredictedItem
     baseline: PredictedItem = Field(description="The same item for someone without a history.")
     reasons: list[FullReason]
@@ -111,12 +127,23 @@ class ExplanationAnswer(Answer):
     method: str = Field(description="How the numbers came about.")
 
 
+class ChoiceExplanation(Answer):
+    """Why an item stands where it stands, by a model of choices."""
+
+    kind: Literal["choices"]
+    item: ChosenPlace
+    reasons: list[ShortReason] = Field(description="The strongest first.")
+    method: str = Field(description="How the numbers came about.")
+
+
 class SimilarPlace(Item):
     """An item like another."""
 
     rank: int
-    similarity: float = Field(description="Cosine, -1 to 1.")
-    score: float = Field(description="The cosine, drawn towards 0 where few rated the item.")
+    similarity: float | None = Field(description="Cosine, -1 to 1; null of a model of choices.")
+    score: float = Field(
+        description="The cosine, or what choosing the other item alone adds; drawn towards 0 where few know the item."
+    )
 
 
 class SimilarAnswer(Answer):
@@ -124,6 +151,19 @@ class SimilarAnswer(Answer):
 
     item: Item
     similar: list[SimilarPlace]
+
+
+class Example(Answer):
+    """A made-up taste."""
+
+    liked: list[Item] = Field(description="The first names the taste.")
+    disliked: list[Item]
+
+
+class ExampleList(Answer):
+    """Tastes that differ as much as well-known items allow; none where there are too few items."""
+
+    examples: list[Example]
 
 
 class ItemList(Answer):

@@ -1,6 +1,6 @@
 """What several requests and answers share."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
 
@@ -15,6 +15,7 @@ ItemId = Annotated[StrictInt, Field(ge=-INT64, lt=INT64)] | Annotated[StrictStr,
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(strict=True, ge=1, le=MOST_LISTED)]
+Kind = Annotated[Literal["ratings", "choices"], Field(description="What the model learned from.")]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**53, description="The same seed gives the same answer.")]
 
 
@@ -47,7 +48,9 @@ class Rated(Request):
     """One entry of a history."""
 
     item: ItemId = Field(description="An item id, or a title as people type it.")
-    rating: Number | None = Field(description="On the model's scale; null for seen, not rated.")
+    rating: Number | None = Field(
+        description="On the model's scale; null for seen, not rated. Of a model of choices, a weight above 0."
+    )
 
 
 class Who(Request):
@@ -93,7 +96,7 @@ class Item(Answer):
     title: str = Field(description="The id as text where there are no titles.")
     year: int | None
     genres: list[str]
-    n_ratings: int = Field(description="Training ratings of the item.")
+    n_ratings: int = Field(description="Training ratings of the item; of a model of choices, people who chose it.")
 
 
 class PredictedItem(Item):

@@ -39,11 +39,11 @@ class Restricted(Request):
 
 
 class General(Request):
-    """A Boltzmann machine in which every unit may be tied to every other: E(s) = - b.s - s W s / 2."""
+    """A Boltzmann machine in which every unit may be tied to every other: E(s) = - b.s - s J s / 2."""
 
     kind: Literal["general"]
     n_visible: Annotated[int, Field(strict=True, ge=1, le=MOST_VISIBLE)] = Field(description="They come first.")
-    W: list[Annotated[list[Weight], Field(min_length=1, max_length=MOST_UNITS)]] = Field(
+    J: list[Annotated[list[Weight], Field(min_length=1, max_length=MOST_UNITS)]] = Field(
         min_length=1, max_length=MOST_UNITS, description="(n_units, n_units), symmetric with a diagonal of 0."
     )
     b: list[Weight] = Field(min_length=1, max_length=MOST_UNITS, description="(n_units,)")
@@ -51,10 +51,10 @@ class General(Request):
     @model_validator(mode="after")
     def _shapes(self) -> Any:
         n = len(self.b)
-        if len(self.W) != n or any(len(row) != n for row in self.W):
-            raise ValueError(f"W must be square, with a row for each of the {n} entries of b")
-        if any(self.W[i][j] != self.W[j][i] for i in range(n) for j in range(i)) or any(self.W[i][i] for i in range(n)):
-            raise ValueError("W must be symmetric, with a diagonal of 0")
+        if len(self.J) != n or any(len(row) != n for row in self.J):
+            raise ValueError(f"J must be square, with a row for each of the {n} entries of b")
+        if any(self.J[i][j] != self.J[j][i] for i in range(n) for j in range(i)) or any(self.J[i][i] for i in range(n)):
+            raise ValueError("J must be symmetric, with a diagonal of 0")
         if self.n_visible > n:
             raise ValueError(f"n_visible, {self.n_visible}, is more than the {n} units")
         return self
@@ -171,7 +171,9 @@ class LearnRequest(Request):
         default=14, description="Of pcd; cd has one a pattern."
     )
     chains: list[Bits] | None = Field(
-        default=None, max_length=MOST_CHAINS, description="States of pcd's chains, all units; null to begin."
+        default=None,
+        max_length=MOST_CHAINS,
+        description="States of pcd's chains, all units; null to begin at the patterns.",
     )
     update: Annotated[int, Field(strict=True, ge=0, lt=2**40)] = Field(default=0, description="Updates made so far.")
     record_every: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 1
@@ -191,7 +193,7 @@ class LearnRequest(Request):
 class Statistics(Answer):
     """Mean of a pair or unit being on."""
 
-    W: list[list[float]] = Field(description="Shaped as the machine's.")
+    pairs: list[list[float]] = Field(description="Shaped as the machine's W or J.")
     b: list[float]
     c: list[float] | None = Field(description="Null in a general machine.")
 

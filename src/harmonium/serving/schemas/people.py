@@ -1,7 +1,7 @@
 """Stored people: their ratings and events."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictInt, StrictStr
 
@@ -14,7 +14,7 @@ EventKind = Literal["opened", "wanted", "dismissed"]
 class RatingBody(Request):
     """A rating to store."""
 
-    rating: Number | None = Field(description="On the model's scale; null for seen, not rated.")
+    rating: Number | None = Field(description="On the model's scale, or a weight above 0; null for seen or chosen.")
 
 
 class StoredRating(Answer):
@@ -51,6 +51,8 @@ class ImportRequest(Request):
     unknown: Literal["refuse", "skip"] = Field(
         default="refuse", description="What becomes of items that the model does not know."
     )
+    user_id: str | None = Field(default=None, description="Of an export; not read: the address says whose ratings.")
+    events: list[Any] | None = Field(default=None, description="Of an export; not read: events are not brought back.")
 
 
 class ImportAnswer(Answer):

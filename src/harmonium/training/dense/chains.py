@@ -11,6 +11,8 @@ from scipy import sparse
 from harmonium.models import rbm as rbms
 from harmonium.randomness import key_of
 from harmonium.sampling import gibbs, tempering
+from harmonium.training import ladder
+from harmonium.training.dense import ties
 from harmonium.training.dense import workspace as ws
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.training.dense.state import State, nearest
@@ -19,6 +21,7 @@ from harmonium.units.layer import Floats
 
 Cases = Floats | sparse.csr_array
 FIRST_STRETCH = 10  # steps of the full chain before it is first asked whether it has converged
+BLOCK = 4096  # cases whose chains are begun at a time
 AGREE = 1.0  # standard errors that the mean free energies of its two halves may differ by
 
 
@@ -35,16 +38,43 @@ class Fantasies(NamedTuple):
         Hidden fields given them, bias included, where they are known already.
     carried : float32 array, (n, n_hidden), or None
         Where hidden states are to be drawn, from which the next update goes on.
+    chain : int64 array, (n,), or None
+        Numbers of the chains, where they are not 0, 1, ...: the cases that the carried states belong to.
     """
 
     n: int
     n_steps: int
     x: Floats | None = None
     carried: Floats | None = None
+    chain: npt.NDArray[np.int64] | None = None
+
+
+class Whole(NamedTuple):
+    """Of which mini-batch, and of which chains, those at hand are a part.
+
+    Parameters
+    ----------
+    n_cases, n_chains : int
+        Of all parts together.
+    case : int64 array, (batch,)
+        Numbers of the cases at hand: what they draw depends on these.
+    first_chain : int
+        Number of the first persistent chain at hand.
+    """
+
+    n_cases: int
+    n_chains: int
+    case: npt.NDArray[np.int64]
+    first_chain: int
 
 
 def fantasies(
-    state: State, X: Cases, rows: npt.NDArray[np.int64], learning: DenseLearning, work: Workspace
+    state: State,
+    X: Cases,
+    rows: npt.NDArray[np.int64],
+    learning: DenseLearning,
+    work: Workspace,
+    whole: Whole | None = None,
 ) -> Fantasies:
     """Move the chains of the method and leave their visible states in the first rows of `work.V`.
 
@@ -55,15 +85,21 @@ def fantasies(
     rows : int64 array, (batch,)
     learning : DenseLearning
     work : Workspace
+    whole : Whole, optional
+        Of "cd" and "pcd": what this is a part of, where it is one.
     """
     if learning.method == "pcd":
-        return _persistent(state, learning, work)
+        if "A" in state.arrays:
+            return _of_cases(state, X, rows, learning, work)
+        return _persistent(state, learning, work, 0 if whole is None else whole.first_chain)
     if learning.method == "fast-pcd":
         return _fast(state, learning, work)
     if learning.method == "tempered-pcd":
         return _tempered(state, learning, work)
     v = densely(X, rows)
-    return _from_data(state, v, rows, learning, work) if learning.method == "cd" else _full(state, v, learning, work)
+    if learning.method == "cd":
+        return _from_data(state, v, rows if whole is None else whole.case, learning, work)
+    return _full(state, v, learning, work)
 
 
 def densely(X: Cases, rows: npt.NDArray[np.int64]) -> Floats:
@@ -88,27 +124,66 @@ def size(X: Cases) -> tuple[int, int]:
     return n_cases, n_visible
 
 
-def _persistent(state: State, learning: DenseLearning, work: Workspace) -> Fantasies:
+def _persistent(state: State, learning: DenseLearning, work: Workspace, first: int) -> Fantasies:
     """From the hidden states of the last update; the last step's are drawn with the means, for the next one."""
-    n = len(state.h)
-    chain, total = np.arange(n), state.visible.total(state.v)
+    n, kernels = len(state.h), state.device.kernels
+    chain, total = first + kernels.numbers(n, state.h), state.visible.total(state.v)
+    if state.mask.size:  # a sweep over tied units goes on from where they stand
+        np.copyto(work.V[:n], state.v)
     for t in range(learning.n_steps):
         _visible(state, state.h, state.arrays["W"], state.arrays["b"], work, chain, t, total)
         if t < learning.n_steps - 1:
-            np.matmul(work.V[:n], state.arrays["W"], out=work.X[:n])
+            kernels.multiply(work.V[:n], state.arrays["W"], work.X[:n])
             bias = hidden_bias(state, total)
             ws.means_and_draws(state.hidden, work.X[:n], bias, state.key(2, t), chain, None, state.h)
+    if state.mask.size:
+        np.copyto(state.v, work.V[:n])
     return Fantasies(n, learning.n_steps, None, state.h)
+
+
+def _of_cases(
+    state: State, X: Cases, rows: npt.NDArray[np.int64], learning: DenseLearning, work: Workspace
+) -> Fantasies:
+    """Every case has a chain of its own, for its condition has a law of its own: it goes on from the last epoch."""
+    n, h = len(rows), state.h[rows]
+    np.copyto(work.V[:n], densely(X, rows))
+    for t in range(learning.n_steps):
+        _visible(state, h, state.arrays["W"], state.arrays["b"], work, rows, t, None)
+        if t < learning.n_steps - 1:
+            np.matmul(work.V[:n], state.arrays["W"], out=work.X[:n])
+            ws.means_and_draws(state.hidden, work.X[:n], state.arrays["c"], state.key(2, t), rows, None, h)
+    return Fantasies(n, learning.n_steps, None, h, rows)
+
+
+def begin_at_cases(state: State, X: Cases, learning: DenseLearning) -> None:
+    """Start a chain a case at the case itself, where conditions decide the law and there are no chains yet.
+
+    Parameters
+    ----------
+    state : State
+    X : float32 array or csr_array, (n_cases, n_visible)
+    learning : DenseLearning
+    """
+    n_cases, _ = size(X)
+    if "A" not in state.arrays or learning.method != "pcd" or len(state.h) == n_cases:
+        return
+    state.h, key = np.empty((n_cases, state.hidden.width), np.float32), key_of(state.seed, 2**32)
+    for first in range(0, n_cases, BLOCK):
+        rows = np.arange(first, min(first + BLOCK, n_cases))
+        x, out = densely(X, rows) @ state.arrays["W"], state.h[rows]
+        ws.means_and_draws(state.hidden, x, state.arrays["c"], key, rows, None, out)
+        state.h[rows] = out
 
 
 def _from_data(
     state: State, v: Floats, rows: npt.NDArray[np.int64], learning: DenseLearning, work: Workspace
 ) -> Fantasies:
     """CD-k: every case's chain begins at the case."""
-    n, total, h = len(v), state.visible.total(v), np.empty((len(v), state.hidden.width), np.float32)
-    np.copyto(work.V[:n], v)
+    n, total, kernels = len(v), state.visible.total(v), state.device.kernels
+    h = kernels.blank(work.X, n)
+    work.V[:n] = v
     for t in range(learning.n_steps):
-        np.matmul(work.V[:n], state.arrays["W"], out=work.X[:n])
+        kernels.multiply(work.V[:n], state.arrays["W"], work.X[:n])
         ws.means_and_draws(state.hidden, work.X[:n], hidden_bias(state, total), state.key(2, t), rows, None, h)
         _visible(state, h, state.arrays["W"], state.arrays["b"], work, rows, t, total)
     return Fantasies(n, learning.n_steps)
@@ -116,24 +191,26 @@ def _from_data(
 
 def _fast(state: State, learning: DenseLearning, work: Workspace) -> Fantasies:
     """Chains move under the sum of regular and fast parameters (Tieleman & Hinton 2009)."""
-    n, chain, total = len(state.v), np.arange(len(state.v)), state.visible.total(state.v)
+    n, total, kernels = len(state.v), state.visible.total(state.v), state.device.kernels
+    chain = kernels.numbers(n, state.v)
     W, b, c = (state.arrays[name] + state.fast[name] for name in ("W", "b", "c"))
     bias = c if total is None else np.multiply.outer(total, c)
-    np.copyto(work.V[:n], state.v)
+    work.V[:n] = state.v
     for t in range(learning.n_steps):
-        np.matmul(work.V[:n], W, out=work.X[:n])
+        kernels.multiply(work.V[:n], W, work.X[:n])
         ws.means_and_draws(state.hidden, work.X[:n], bias, state.key(2, t), chain, None, state.h)
         _visible(state, state.h, W, b, work, chain, t, total)
-    np.copyto(state.v, work.V[:n])
+    state.v[...] = work.V[:n]
     return Fantasies(n, learning.n_steps)
 
 
 def _tempered(state: State, learning: DenseLearning, work: Workspace) -> Fantasies:
     """Fantasies are the replicas at beta = 1, after the exchanges."""
     n, odd = len(state.v), bool(state.n_updates % 2)
-    ladder = tempering.State(state.betas, state.replica_v, state.replica_h, np.arange(n), odd)
-    ladder, info = tempering.step(state.view(), ladder, state.key(2), learning.n_steps)
-    state.replica_v, state.replica_h, state.v, state.h = ladder.v, ladder.h, info.v, ladder.h[:, 0]
+    replicas = tempering.State(state.betas, state.replica_v, state.replica_h, np.arange(n), odd)
+    replicas, info = tempering.step(state.view(), replicas, state.key(2), learning.n_steps)
+    ladder.count(state.swaps, info.accepted, info.offered)
+    state.replica_v, state.replica_h, state.v, state.h = replicas.v, replicas.h, info.v, replicas.h[:, 0]
     np.copyto(work.V[:n], info.v)
     return Fantasies(n, learning.n_steps, np.asarray(info.x_h, np.float32))
 
@@ -169,7 +246,10 @@ def _visible(
     total: Floats | None,
 ) -> None:  # fmt: skip
     n = len(h)
-    np.matmul(h, W.T, out=work.Y[:n])
+    if ties.name_of(state) is not None:
+        ties.draw(state, h, work.V[:n], work.Y[:n], state.key(1, t), chain)
+        return
+    state.device.kernels.multiply(h, W.T, work.Y[:n])
     ws.means_and_draws(state.visible, work.Y[:n], b, state.key(1, t), chain, None, work.V[:n], 1.0, total)
 
 

@@ -15,7 +15,7 @@ from harmonium.models import exact
 from harmonium.models import rbm as rbms
 from harmonium.models.rbm import RBM
 from harmonium.randomness import uniforms
-from harmonium.units import Gaussian, bernoulli
+from harmonium.units import Gaussian, Held, Joined, bernoulli
 from harmonium.units.layer import Floats
 
 Slope = dict[str, Floats]
@@ -34,31 +34,37 @@ def exact_slope(rbm: RBM, v: Floats) -> Slope:
     return {name: positive[name] - negative[name] for name in positive}
 
 
-def pseudo_likelihood(rbm: RBM, v: Floats) -> tuple[float, Slope]:
+def pseudo_likelihood(rbm: RBM, v: Floats, tied: Floats | None = None) -> tuple[float, Slope]:
     """Log pseudo-likelihood of binary visible units: the sum over units of log p(v_i | all others), and its gradient.
 
     Parameters
     ----------
     rbm : RBM
-        Visible units Bernoulli or spin.
+        Visible units Bernoulli or spin; held units may stand beside them.
     v : floats, (batch, n_visible)
+    tied : floats, (batch, n_turned), optional
+        What ties add to the fields of the units that are turned. The gradient by it is then among the slopes, as
+        "field", (batch, n_turned).
 
     Notes
     -----
     Besag 1975. One unit at a time is turned, for all cases at once: batch x n_visible x n_hidden operations, as for a
     step of Gibbs sampling with every unit a block of its own.
     """
-    return _turned_one_at_a_time(rbm, v, bernoulli.mean, lambda d: -bernoulli.log_partition(d))
+    return _turned_one_at_a_time(rbm, v, tied, bernoulli.mean, lambda d: -bernoulli.log_partition(d))
 
 
-def ratio_matching(rbm: RBM, v: Floats) -> tuple[float, Slope]:
+def ratio_matching(rbm: RBM, v: Floats, tied: Floats | None = None) -> tuple[float, Slope]:
     """Ratio matching of binary visible units: minus the sum over units of p(turned | others)^2, and its gradient.
 
     Parameters
     ----------
     rbm : RBM
-        Visible units Bernoulli or spin.
+        Visible units Bernoulli or spin; held units may stand beside them.
     v : floats, (batch, n_visible)
+    tied : floats, (batch, n_turned), optional
+        What ties add to the fields of the units that are turned. The gradient by it is then among the slopes, as
+        "field", (batch, n_turned).
 
     Notes
     -----
@@ -69,27 +75,25 @@ def ratio_matching(rbm: RBM, v: Floats) -> tuple[float, Slope]:
         p = bernoulli.mean(d)  # of the turned state
         return 2 * p * p * (1 - p)
 
-    return _turned_one_at_a_time(rbm, v, weight, lambda d: -(bernoulli.mean(d) ** 2))
+    return _turned_one_at_a_time(rbm, v, tied, weight, lambda d: -(bernoulli.mean(d) ** 2))
 
 
-def _turned_one_at_a_time(rbm: RBM, v: Floats, weight: Curve, value: Curve) -> tuple[float, Slope]:
+def _turned_one_at_a_time(rbm: RBM, v: Floats, tied: Floats | None, weight: Curve, value: Curve) -> tuple[float, Slope]:
     """Sum over units of value(d), d = F(v) - F(v with unit i turned), and its gradient.
 
     `weight(d)` is |value'(d)|; value falls in d. The derivative of -d is the statistics at v less those turned.
     """
-    if rbm.visible.kind not in ("bernoulli", "spin"):
-        raise SettingError(f"method: this one needs binary visible units; a {rbm.visible.kind} layer has others")
-    n = len(v)
-    low = 0.0 if rbm.visible.kind == "bernoulli" else -1.0
+    n, n_turned, low = len(v), *_turned(rbm)
+    field = rbm.b[:n_turned] + (np.zeros((n, n_turned), v.dtype) if tied is None else tied)
     change = (1 + low) - 2 * v  # (batch, n_visible): turned less v
     x = rbms.hidden_field(rbm, v)
     A, p_h = rbm.hidden.log_partition(x), rbm.hidden.mean(x)
     own = rbm.hidden.expected_statistics(x)
     slope: Slope = {name: np.zeros(a.shape, v.dtype) for name, a in rbms.arrays(rbm).items()}
     total, weights, turned_h = 0.0, np.zeros_like(v), np.zeros_like(p_h)
-    for i in range(rbm.n_visible):
+    for i in range(n_turned):
         x_i = x + change[:, i, None] * rbm.W[i]
-        d = change[:, i] * rbm.b[i] + rbm.hidden.log_partition(x_i) - A  # F(v) - F(turned)
+        d = change[:, i] * field[:, i] + rbm.hidden.log_partition(x_i) - A  # F(v) - F(turned)
         w = weight(d) / n
         weights[:, i] = w
         total += float(value(d).sum()) / n
@@ -99,13 +103,26 @@ def _turned_one_at_a_time(rbm: RBM, v: Floats, weight: Curve, value: Curve) -> t
         for name, s in rbm.hidden.expected_statistics(x_i).items():
             slope[f"hidden.{name}"] -= w @ s
     w = weights.sum(axis=1)
-    slope["b"] = -(weights * change).sum(axis=0)
+    pulled = -weights * change  # gradient by the fields of the visible units
+    slope["b"] = pulled.sum(axis=0)
+    if tied is not None:
+        slope["field"] = pulled[:, :n_turned]
     turned_h = w[:, None] * p_h - turned_h
     slope["c"] = turned_h.sum(axis=0)
     slope["W"] += v.T @ turned_h
     for name, s in own.items():
         slope[f"hidden.{name}"] += w @ s
     return total, slope
+
+
+def _turned(rbm: RBM) -> tuple[int, float]:
+    """How many visible units are turned, and the lower of their two values; held ones are not."""
+    layer = rbm.visible
+    if isinstance(layer, Joined) and len(layer.parts) == 2 and layer.parts[1].kind == Held.kind:
+        layer = layer.parts[0]
+    if layer.kind not in ("bernoulli", "spin"):
+        raise SettingError(f"method: this one needs binary visible units; a {layer.kind} layer has others")
+    return layer.width, 0.0 if layer.kind == "bernoulli" else -1.0
 
 
 def score_matching(rbm: RBM, v: Floats) -> tuple[float, Slope]:

@@ -36,6 +36,7 @@ def applies(state: State, X: Cases, learning: DenseLearning) -> bool:
     return (
         learning.method == "pcd"
         and plain
+        and not state.device.on_torch
         and not (learning.sparsity_cost or learning.max_norm)
         and state.visible.kind == state.hidden.kind == "bernoulli"
         and not sparse.issparse(X)

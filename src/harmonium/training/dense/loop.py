@@ -13,12 +13,13 @@ from scipy import sparse
 
 from harmonium import storage
 from harmonium.errors import DivergenceError, ModelFileError, SettingError
-from harmonium.events import Began, DenseEpochEnded, Ended, Event, Saved
-from harmonium.models import rbm as rbms
-from harmonium.models.rbm import RBM
-from harmonium.training.dense import few
+from harmonium.events import Allocates, Began, DenseEpochEnded, Ended, Event, Saved
+from harmonium.kernels.devices import CPU, Device
+from harmonium.training import ladder
+from harmonium.training.dense import few, on_device
 from harmonium.training.dense import state as states
-from harmonium.training.dense.chains import Cases, densely, size
+from harmonium.training.dense.chains import Cases, begin_at_cases, densely, size
+from harmonium.training.dense.records import Model
 from harmonium.training.dense.settings import CHAINS, DenseLearning
 from harmonium.training.dense.state import State
 from harmonium.training.dense.update import Outcome, update
@@ -28,7 +29,7 @@ CHECKPOINT = "dense-checkpoint"
 MACHINE = "rbm"
 LARGEST_WEIGHT = 1e3  # a field of this size has saturated every unit it reaches: learning has diverged
 SAVE_EVERY = 20.0  # seconds between checkpoints
-Monitor = Callable[[RBM, State], Mapping[str, float]]
+Monitor = Callable[[Any, State], Mapping[str, float]]
 
 
 def train(
@@ -39,6 +40,8 @@ def train(
     monitor: Monitor | None = None,
     score: str | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
+    run: Callable[[], Outcome] | None = None,
+    device: Device = CPU,
 ) -> Iterator[Event]:
     """Learn until the epochs are used up, the score stops rising, or something ends it.
 
@@ -54,20 +57,30 @@ def train(
         Which of the monitor's numbers chooses the best epoch, higher being better; without it the last one is best.
     checkpoint : path, optional
         Written every 20 seconds and at the end.
+    run : callable, optional
+        One pass over the data that changes `state`, where it is not this process's alone to make.
+    device : Device
+        What learning runs on; before and afterwards the state's arrays are NumPy's.
 
     Yields
     ------
     Event
         `Began`, one `DenseEpochEnded` an epoch, `Saved`, `Ended`.
     """
-    yield Began(MACHINE, "final", size(X)[0], int(np.prod(size(X))), learning.n_epochs, state.epoch)
-    work, reason, advice, saved = workspace(state, X, learning), "finished", "", time.monotonic()
-    states.begin_chains(state, learning, densely(X, _first_cases(X, learning)))
+    if device.on_torch:
+        yield _announced(state, X, learning, device)
+    yield Began(MACHINE, "final", size(X)[0], int(np.prod(size(X))), learning.n_epochs, state.epoch, device.title)
+    reason, advice, saved = "finished", "", time.monotonic()
+    if run is None:
+        begin_chains(state, X, learning)
     try:
+        state.to(device)
+        held = device.kernels.cases_on(X, device.torch_name)
+        work = workspace(state, X, learning) if run is None else Workspace(0, 0, 0, 0)
         while state.epoch < learning.n_epochs and reason == "finished":
             began = time.perf_counter()
             try:
-                outcome = run_epoch(state, X, learning, work)
+                outcome = run() if run else run_epoch(state, held, learning, work)
             except DivergenceError as error:
                 reason, advice = "diverged", f"{error}; {_advice(learning)}"
                 break
@@ -76,7 +89,7 @@ def train(
             if rbm is None:
                 reason = "diverged"
                 break
-            monitored = dict(monitor(rbm, state)) if monitor else {}
+            monitored = (dict(monitor(rbm, state.seen())) if monitor else {}) | _ladder(state, learning)
             value = monitored.get(score) if score else None
             if value is not None and not np.isfinite(value):
                 reason, advice = "diverged", _advice(learning)
@@ -94,9 +107,24 @@ def train(
                 yield save(checkpoint, state, learning, X)
     except KeyboardInterrupt:
         reason = "interrupted"
+    finally:
+        state.to(CPU)
     if checkpoint is not None and reason in ("finished", "early stopping"):
         yield save(checkpoint, state, learning, X)
     yield Ended(MACHINE, "final", reason, state.epoch, state.best_epoch, advice)
+
+
+def begin_chains(state: State, X: Cases, learning: DenseLearning) -> None:
+    """Start persistent chains at cases spread over the data, where the method has them and there are none yet.
+
+    Parameters
+    ----------
+    state : State
+    X : float32 array or csr_array, (n_cases, n_visible)
+    learning : DenseLearning
+    """
+    states.begin_chains(state, learning, densely(X, _first_cases(X, learning)))
+    begin_at_cases(state, X, learning)
 
 
 def workspace(state: State, X: Cases, learning: DenseLearning) -> Workspace:
@@ -111,7 +139,7 @@ def workspace(state: State, X: Cases, learning: DenseLearning) -> Workspace:
     batch = min(learning.batch_size, size(X)[0])
     if learning.method not in CHAINS:
         return Workspace(0, 0, 0, 0)
-    return Workspace(state.visible.width, state.hidden.width, n_chains(X, learning), batch)
+    return Workspace(state.visible.width, state.hidden.width, n_chains(X, learning), batch, state.device)
 
 
 def n_chains(X: Cases, learning: DenseLearning) -> int:
@@ -144,22 +172,33 @@ def run_epoch(state: State, X: Cases, learning: DenseLearning, work: Workspace) 
     order = state.rng.permutation(size(X)[0])
     if few.applies(state, X, learning):
         few.run(state, X, order, learning, work)  # type: ignore[arg-type]
-        np.copyto(state.v, work.V[: len(state.v)])
+        state.v[...] = work.V[: len(state.v)]
         state.epoch += 1
         return Outcome(learning.n_steps, None)
-    width = learning.batch_size
+    width, kernels, where = learning.batch_size, state.device.kernels, state.device.torch_name
+    order = kernels.to_device(order, where)
     batches = [order[k : k + width] for k in range(0, len(order), width)]
     outcomes = []
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # divergence is looked for after the epoch
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"), kernels.learning(where):  # see `_good_model`
         for k, rows in enumerate(batches):
             rate = learning.rate_at((state.epoch + k / len(batches)) / learning.n_epochs)
             outcomes.append(update(state, X, rows, learning, work, rate))
-    if learning.method == "pcd" and len(state.v):
-        np.copyto(state.v, work.V[: len(state.v)])
+        kernels.finish(where)
+    if learning.method == "pcd" and len(state.v) and not state.mask.size:
+        state.v[...] = work.V[: len(state.v)]
     state.epoch += 1
     values = [o.objective for o in outcomes if o.objective is not None]
     mean_steps = float(np.mean([o.n_steps for o in outcomes]))
     return Outcome(mean_steps, float(np.mean(values)) if values else None)
+
+
+def _ladder(state: State, learning: DenseLearning) -> dict[str, float]:
+    """Swap rates of the epoch; the ladder moves by them during burn-in."""
+    found = ladder.measured(state.betas, state.swaps)
+    progress = state.epoch / learning.n_epochs
+    state.betas = ladder.moved(state.betas, state.swaps, progress, learning.ladder_burn_in)
+    state.swaps = ladder.blank(len(state.betas))
+    return found
 
 
 def _first_cases(X: Cases, learning: DenseLearning) -> np.ndarray:
@@ -168,21 +207,25 @@ def _first_cases(X: Cases, learning: DenseLearning) -> np.ndarray:
     return np.arange(n) * size(X)[0] // n if n <= size(X)[0] else np.arange(n) % size(X)[0]
 
 
-def _good_model(state: State, learning: DenseLearning) -> tuple[RBM | None, str]:
+def _good_model(state: State, learning: DenseLearning) -> tuple[Model | None, str]:
     """The model after an epoch, or None with advice where learning has diverged."""
-    largest = max(float(np.abs(a).max(initial=0)) for a in state.arrays.values())
-    if not largest < LARGEST_WEIGHT:  # NaN too
+    if not all(float(abs(a).max()) < LARGEST_WEIGHT for a in state.arrays.values()):  # not so for NaN
         return None, _advice(learning)
     try:
-        rbm = state.rbm()
+        rbm = state.model()
     except SettingError as error:  # two unbounded layers have left the region where there is a joint law
         return None, f"{error}; {_advice(learning)}"
-    for name, a in rbms.arrays(rbm).items():
-        state.arrays[name][...] = a  # the idle directions of softmax units do not drift
+    state.fix_gauge(rbm)
     return rbm, ""
 
 
-def _remember(state: State, rbm: RBM, score: float | None) -> None:
+def _announced(state: State, X: Cases, learning: DenseLearning, device: Device) -> Allocates:
+    n_rows = n_chains(X, learning) + min(learning.batch_size, size(X)[0])
+    n_entries = 3 * X.nnz if isinstance(X, sparse.csr_array) else int(np.prod(size(X)))
+    return on_device.announcement(device, state.visible, state.hidden, learning, n_entries, n_rows)
+
+
+def _remember(state: State, rbm: Model, score: float | None) -> None:
     value = float(state.epoch) if score is None else score
     if value > state.best_score:
         state.best, state.best_score, state.best_epoch = rbm, value, state.epoch
@@ -242,7 +285,7 @@ def _ask(learning: DenseLearning, X: Cases) -> dict[str, Any]:
     }
 
 
-def finished(state: State, reason: str, advice: str) -> RBM:
+def finished(state: State, reason: str, advice: str) -> Model:
     """Return the best model of a run that ended.
 
     Parameters

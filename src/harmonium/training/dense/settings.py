@@ -35,6 +35,8 @@ class DenseLearning:
         Chains of the negative phase; 0 takes as many as there are cases in a mini-batch.
     n_betas, lowest_beta : int, float
         Ladder of "tempered-pcd".
+    ladder_burn_in : float
+        Share of the epochs after each of which the ladder moves towards equal swap rates; then it stays.
     fast_rate, fast_decay : float
         Of "fast-pcd": learning rate of the fast weights, and what is left of them after each update.
     keep : float
@@ -69,6 +71,7 @@ class DenseLearning:
     n_chains: int = 0
     n_betas: int = 10
     lowest_beta: float = 0.1
+    ladder_burn_in: float = 0.5
     fast_rate: float = 0.01
     fast_decay: float = 0.95
     keep: float = 0.5
@@ -98,9 +101,11 @@ class DenseLearning:
         check_choice("schedule", self.schedule, SCHEDULES)
         if not isinstance(self.centring, bool):
             raise SettingError(f"centring: {self.centring!r} is not True or False")
+        for name in ("discrimination", "ladder_burn_in"):
+            share = getattr(self, name)
+            if isinstance(share, bool) or not (isinstance(share, int | float) and 0 <= share <= 1):
+                raise SettingError(f"{name}: {share!r} is not a number from 0 to 1")
         share = self.discrimination
-        if not (isinstance(share, int | float) and 0 <= share <= 1):
-            raise SettingError(f"discrimination: {share!r} is not a number from 0 to 1")
         if share and self.method in DIRECT[:-1]:
             raise SettingError(f"discrimination: {share:g} is a share beside chains or exact sums, not {self.method}")
 

@@ -7,12 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from harmonium.kernels import backend
 from harmonium.kernels.constants import ADAM, MOMENTUM
 from harmonium.kernels.reference_dense import Rule
 from harmonium.models import labelled
-from harmonium.models.rbm import RBM
-from harmonium.training.dense import direct, phases
+from harmonium.training.dense import direct, phases, ties
 from harmonium.training.dense.chains import Cases, densely
 from harmonium.training.dense.settings import CHAINS, DenseLearning
 from harmonium.training.dense.state import State
@@ -60,7 +58,7 @@ def update(
         if learning.discrimination:
             found = _hybrid(state, found, densely(X, rows), learning)
         _sparsely(found.rest, found.hidden_mean, learning)
-        before = state.arrays["W"].copy() if _adapts(learning) and learning.centring else None
+        before = _before(state) if _adapts(learning) and learning.centring else None
         _weights_step(state, found, learning, work, rate)
         _steps(state, found.rest if before is None else _as_centred(state, found.rest, work.G), learning, rate)
         _turn_back(state, before)
@@ -69,10 +67,52 @@ def update(
         outcome = Outcome(found.n_steps, None)
     else:
         outcome = _direct_update(state, densely(X, rows), rows, learning, rate)
-    if learning.max_norm:
-        _limit(state.arrays["W"], learning.max_norm)
-    state.refresh()
+    _settle(state, learning)
     return outcome
+
+
+def _settle(state: State, learning: DenseLearning) -> None:
+    if learning.max_norm:
+        state.device.kernels.shorten(state.arrays["W"], learning.max_norm)
+    state.refresh()
+
+
+def climb(
+    state: State, slope: direct.Slope, means: tuple[Floats, Floats], learning: DenseLearning, rate: float
+) -> None:
+    """One step of every parameter along a gradient of chains that was made elsewhere, in place.
+
+    Parameters
+    ----------
+    state : State
+    slope : dict of float32 arrays
+        By the names of `models.rbm.arrays`, not centred.
+    means : two float32 arrays, (n_visible,), (n_hidden,)
+        Of the mini-batch's data.
+    learning : DenseLearning
+    rate : float
+        Learning rate at this moment.
+    """
+    slope, before = _by_offsets(state, slope, means, learning)
+    _sparsely(slope, means[1], learning)
+    _steps(state, slope, learning, rate)
+    _turn_back(state, before)
+    _settle(state, learning)
+
+
+def _by_offsets(
+    state: State, slope: direct.Slope, means: tuple[Floats, Floats], learning: DenseLearning
+) -> tuple[direct.Slope, dict[str, Floats] | None]:
+    """The gradient, centred where the layers can be, and the weights where a step has to be turned back."""
+    if (
+        not learning.centring or state.visible.kind == "multinomial"
+    ):  # hidden fields of rows with totals scale with them
+        return slope, None
+    phases.move_offsets(state, learning, *means)
+    slope = phases.centred(state, slope)
+    if not _adapts(learning):
+        return slope, None
+    return _as_centred(state, slope, slope["W"]), _before(state)
 
 
 def _direct_update(
@@ -80,17 +120,15 @@ def _direct_update(
 ) -> Outcome:
     rbm, value, before = state.view(), None, None
     if learning.method in ("exact", "discriminative"):
-        value, slope = _centrable(rbm, v, learning)
-        if learning.centring and state.visible.total(v) is None:
-            h_mean = rbm.hidden.mean(v @ rbm.W + rbm.c).mean(axis=0)
-            phases.move_offsets(state, learning, v.mean(axis=0), h_mean)
-            slope = phases.centred(state, slope)
-            if _adapts(learning):
-                slope, before = _as_centred(state, slope, slope["W"]), state.arrays["W"].copy()
+        value, slope = _centrable(state, v, learning)
+        h_mean = rbm.hidden.mean(v @ rbm.W + rbm.c).mean(axis=0)
+        slope, before = _by_offsets(state, slope, (v.mean(axis=0), h_mean), learning)
     elif learning.method == "multi-prediction":
         value, slope = direct.multi_prediction(rbm, v, state.key(1), rows, learning.keep)
     else:
-        value, slope = OBJECTIVES[learning.method](rbm, v)
+        tied = () if ties.name_of(state) is None else (ties.field(state, v),)
+        value, slope = OBJECTIVES[learning.method](rbm, v, *tied)
+        slope = ties.from_fields(state, v, slope)
     slope = {name: np.asarray(g, f32) for name, g in slope.items()}
     _sparsely(slope, rbm.hidden.mean(v @ rbm.W + rbm.c).mean(axis=0) if learning.sparsity_cost else None, learning)
     _steps(state, slope, learning, rate)
@@ -98,8 +136,11 @@ def _direct_update(
     return Outcome(0, value)
 
 
-def _centrable(rbm: RBM, v: Floats, learning: DenseLearning) -> tuple[float | None, dict[str, Floats]]:
+def _centrable(state: State, v: Floats, learning: DenseLearning) -> tuple[float | None, dict[str, Floats]]:
     """Gradient of log p(label | features), of the exact likelihood, or of both in their shares."""
+    if ties.name_of(state) is not None:
+        return None, ties.exact_slope(state, v)
+    rbm = state.view()
     if learning.method == "discriminative":
         return labelled.label_slope(rbm, v)
     slope = direct.exact_slope(rbm, v)
@@ -140,22 +181,22 @@ def _rule(state: State, learning: DenseLearning, rate: float, decay: float) -> R
 
 
 def _weights_step(state: State, found: phases.Slopes, learning: DenseLearning, work: Workspace, rate: float) -> None:
-    W = state.arrays["W"]
-    np.matmul(found.V.T, found.M, out=work.G)
+    W, kernels = state.arrays["W"], state.device.kernels
+    kernels.multiply(found.V.T, found.M, work.G)
     if found.extra is not None:
         work.G += found.extra
     moments = state.first["W"], state.second["W"]
-    backend().ascend(W, work.G, *moments, _rule(state, learning, rate, learning.weight_decay))
+    kernels.ascend(W, work.G, *moments, _rule(state, learning, rate, learning.weight_decay))
     if state.fast:
         _fast_weights(state.fast["W"], work.G, learning)
 
 
 def _steps(state: State, slope: dict[str, Floats], learning: DenseLearning, rate: float) -> None:
     for name, g in slope.items():
-        decay = learning.weight_decay if name == "W" else 0.0
-        g = np.ascontiguousarray(g, f32)
+        decay = learning.weight_decay if name in ("W", *ties.NAMES) else 0.0
+        g = state.device.kernels.contiguous(g)
         moments = state.first[name], state.second[name]
-        backend().ascend(state.arrays[name], g, *moments, _rule(state, learning, rate, decay))
+        state.device.kernels.ascend(state.arrays[name], g, *moments, _rule(state, learning, rate, decay))
 
 
 def _adapts(learning: DenseLearning) -> bool:
@@ -169,15 +210,29 @@ def _as_centred(state: State, slope: dict[str, Floats], dW: Floats) -> dict[str,
     for name, turn in (("b", lambda: dW @ state.lam), ("c", lambda: state.mu @ dW)):
         if name in out:
             out[name] = out[name] + turn()
+    name = ties.name_of(state)
+    if name is not None:
+        out["b"] = out["b"] + ties.turn(state, out[name])
+    out["b"][ties.n_drawn(state) :] = 0
     return out
 
 
-def _turn_back(state: State, before: Floats | None) -> None:
+def _before(state: State) -> dict[str, Floats]:
+    copied = state.device.kernels.copied
+    return {name: copied(state.arrays[name]) for name in ("W", *ties.NAMES) if name in state.arrays}
+
+
+def _turn_back(state: State, before: dict[str, Floats] | None) -> None:
     """Turn an adaptive optimiser's step of centred units back: by what it made of the weights, not by the gradient."""
-    if before is not None:
-        moved = state.arrays["W"] - before
-        state.arrays["b"] -= moved @ state.lam
-        state.arrays["c"] -= state.mu @ moved
+    if before is None:
+        return
+    moved = {name: state.arrays[name] - old for name, old in before.items()}
+    state.arrays["b"] -= moved["W"] @ state.lam
+    state.arrays["c"] -= state.mu @ moved["W"]
+    for name in ties.NAMES:
+        if name in moved:
+            state.arrays["b"] -= ties.turn(state, moved[name])
+    state.arrays["b"][ties.n_drawn(state) :] = 0
 
 
 def _fast_step(state: State, found: phases.Slopes, learning: DenseLearning) -> None:
@@ -188,9 +243,3 @@ def _fast_step(state: State, found: phases.Slopes, learning: DenseLearning) -> N
 def _fast_weights(fast: Floats, g: Floats, learning: DenseLearning) -> None:
     fast *= f32(learning.fast_decay)
     fast += f32(learning.fast_rate) * g
-
-
-def _limit(W: Floats, longest: float) -> None:
-    """Shorten the weights of hidden units that are longer than allowed, in place."""
-    norm = np.linalg.norm(W, axis=0)
-    W *= np.minimum(1, f32(longest) / np.maximum(norm, np.finfo(f32).tiny))

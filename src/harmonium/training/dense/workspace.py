@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from harmonium.kernels import backend
+from harmonium.kernels.devices import CPU, Device
 from harmonium.sampling.gibbs import LOW, noise
+from harmonium.training.dense.on_device import DeviceLayer
 from harmonium.units import Joined, Layer
 from harmonium.units.layer import Floats
 
@@ -29,9 +31,11 @@ class Workspace:
     n_visible, n_hidden : int
         Columns of the two layers.
     n_chains, batch_size : int
+    device : Device
+        Where they lie.
     """
 
-    def __init__(self, n_visible: int, n_hidden: int, n_chains: int, batch_size: int):
+    def __init__(self, n_visible: int, n_hidden: int, n_chains: int, batch_size: int, device: Device = CPU):
         n = n_chains + batch_size + N_CENTRING
         self.V = np.zeros((n, n_visible), f32)
         self.M = np.zeros((n, n_hidden), f32)
@@ -40,10 +44,12 @@ class Workspace:
         self.G = np.zeros((n_visible, n_hidden), f32)
         self.ones = np.ones(n, f32)
         self.n_chains = n_chains
+        if device.on_torch:
+            vars(self).update(device.kernels.to_device(vars(self), device.torch_name))
 
 
 def means_and_draws(
-    layer: Layer,
+    layer: Layer | DeviceLayer,
     x: Floats,
     bias: Floats,
     key: np.uint64,
@@ -57,7 +63,8 @@ def means_and_draws(
 
     Parameters
     ----------
-    layer : Layer
+    layer : Layer or DeviceLayer
+        On a device all arrays are that device's.
     x : float32 array, (n, width)
         Left changed where the layer has no kernel: the bias is added.
     bias : float32 array, (width,)
@@ -75,6 +82,8 @@ def means_and_draws(
     float32 array, (n, width), or None
         The fields, where they had to be made.
     """
+    if isinstance(layer, DeviceLayer):
+        return layer.means_and_draws(x, bias, key, chain, mean, state, scale)
     if isinstance(layer, Joined):
         _joined_means_and_draws(layer, x, bias, key, chain, mean, state, scale)
         return x
@@ -100,15 +109,3 @@ def _joined_means_and_draws(
         m, s = (None if a is None else next(own) for a in (mean, state))
         if means_and_draws(part, x_part, b_part, layer.key(key, k), chain, m, s, scale) is None:
             x_part += b_part
-
-
-def take(X: Floats, rows: npt.NDArray[np.int64], out: Floats) -> None:
-    """Copy some rows of dense cases into a buffer.
-
-    Parameters
-    ----------
-    X : float32 array, (n_cases, n_visible)
-    rows : int64 array, (n,)
-    out : float32 array, (n, n_visible)
-    """
-    np.take(X, rows, axis=0, out=out, mode="clip")

@@ -1,0 +1,74 @@
+"""harmonium batch."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harmonium.cli.clustering import CLUSTER, cluster_of
+from harmonium.cli.console import duration, narrator, print_json
+from harmonium.cli.options import Count, Json, Model, Quiet, taking
+from harmonium.cli.recommend import Allow, Deny, Genres, YearFrom, YearTo
+from harmonium.cli.taste import items_of
+from harmonium.recommending.everyone import Lists, recommend_to_everyone
+from harmonium.recommending.recommender import Recommender
+
+PANEL = "Reading the histories"
+app = typer.Typer(add_completion=False)
+
+
+def _column(role: str, more: str = "") -> Any:
+    return typer.Option(rich_help_panel=PANEL, help=f"Name of the {role} column; guessed when not given{more}.")
+
+
+@app.command(epilog="Example: harmonium batch films.harmonium 'ratings/*.parquet' -o lists -n 20 --workers 4")
+@taking(*CLUSTER)
+def batch(
+    model: Model,
+    histories: Annotated[str, typer.Argument(metavar="FILES", help="Parquet files of ratings; a glob pattern works.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The folder of lists to write.")],
+    n: Count = 10,
+    include_seen: Annotated[bool, typer.Option("--include-seen", help="Also items of the history.")] = False,
+    genre: Genres = None,
+    year_from: YearFrom = None,
+    year_to: YearTo = None,
+    allow: Allow = None,
+    deny: Deny = None,
+    user: Annotated[str | None, _column("user")] = None,
+    item: Annotated[str | None, _column("item")] = None,
+    rating: Annotated[str | None, _column("rating", "; none makes every row a like")] = None,
+    duplicates: Annotated[
+        str, typer.Option(rich_help_panel=PANEL, help="A second rating of an item: error, first or last stays.")
+    ] = "error",
+    missing: Annotated[
+        str, typer.Option(rich_help_panel=PANEL, help="A row without a rating: error, seen or drop.")
+    ] = "error",
+    force: Annotated[bool, typer.Option("--force", help="Replace a folder that exists.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    **options: Any,
+) -> None:
+    """Recommend to everybody in files of histories: Parquet in, Parquet out.
+
+    The lists have the columns user_id, rank, item_id, title and score. The folder appears whole or not at all.
+    """
+    began, recommender = time.monotonic(), Recommender.load(model)
+    wanted = Lists(
+        n, not include_seen, _tuple(items_of(recommender, allow)), _tuple(items_of(recommender, deny)),
+        genres=_tuple(genre), years=None if year_from is None and year_to is None else (year_from, year_to),
+    )  # fmt: skip
+    told: Any = False if rating is not None and rating.lower() == "none" else rating
+    reading = {"user": user, "item": item, "rating": told, "duplicates": duplicates, "missing": missing}
+    with cluster_of(**options) as engine:
+        recommend_to_everyone(model, histories, output, wanted, **reading, force=force, engine=engine)
+    seconds, files = time.monotonic() - began, sorted(output.glob("*.parquet"))
+    if as_json:
+        print_json({"path": str(output), "files": [file.name for file in files], "seconds": seconds})
+    else:
+        print(f"{output}  {len(files)} files  {duration(seconds)}")
+        narrator(quiet)("columns: user_id, rank, item_id, title where there are titles, score")
+
+
+def _tuple(values: Any) -> tuple[Any, ...] | None:
+    return None if values is None else tuple(values)
