@@ -15,7 +15,8 @@ from scipy import sparse
 from harmonium import storage
 from harmonium.errors import SettingError
 from harmonium.estimators import cases, files
-from harmonium.estimators.dense import DenseEstimator, Watchers
+from harmonium.estimators.base import Watch
+from harmonium.estimators.dense import DenseEstimator
 from harmonium.events import Event, Saved
 from harmonium.likelihood import Bracket, bracket, log_likelihood
 from harmonium.likelihood.annealing import N_BETAS, N_CHAINS
@@ -122,7 +123,7 @@ class BoltzmannMachine(DenseEstimator):
         *,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
-        watch: Watchers = (),
+        watch: Watch = (),
     ) -> BoltzmannMachine:
         """Learn from rows. Ctrl-C ends it with the model so far.
 

@@ -13,8 +13,9 @@ from scipy import sparse
 
 from harmonium.errors import SettingError
 from harmonium.estimators import cases, files
+from harmonium.estimators.base import Watch
 from harmonium.estimators.boltzmann_machine import BoltzmannMachine
-from harmonium.estimators.dense import DenseEstimator, Watchers
+from harmonium.estimators.dense import DenseEstimator
 from harmonium.events import Event
 from harmonium.likelihood import Bracket
 from harmonium.models import boltzmann, wiring
@@ -106,7 +107,7 @@ class DeepBoltzmannMachine(DenseEstimator):
         self.weight_decay = weight_decay
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None, *, watch: Watchers = ()) -> DeepBoltzmannMachine:
+    def fit(self, X: Any, y: Any = None, *, watch: Watch = ()) -> DeepBoltzmannMachine:
         """Learn the layers one by one, then all of them jointly.
 
         Parameters
