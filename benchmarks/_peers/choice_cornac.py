@@ -1,15 +1,20 @@
 """cornac's EASE, Mult-VAE and RecVAE on a task of ranked lists; run by the python of its own environment.
 
-    python choice_cornac.py task.npz {ease,multvae,recvae} lists.npy
+    python choice_cornac.py task.npz {ease,multvae,recvae} lists.npy [few]
 
 Settings are chosen on the validation part. New people fold in through the learned weights: a row times EASE's matrix,
-or one pass of the autoencoder. The last line printed is one JSON object: settings, seconds of learning, trials.
+or one pass of the autoencoder. With few, one setting is learned for two epochs: whether it runs. The last line printed
+is one JSON object: settings, seconds of learning, trials.
 """
 
 import json
+import os
 import sys
 import time
 
+os.environ.setdefault(
+    "OMP_WAIT_POLICY", "PASSIVE"
+)  # waiting threads spin otherwise: ten times slower on a busy machine
 import numpy as np
 import torch
 from _choice_tasks import PLACES, ndcg, parts, top
@@ -20,7 +25,7 @@ torch.set_num_threads(2)
 TRIED = {
     "ease": [{"lamb": lamb} for lamb in (200, 500, 1000)],
     "multvae": [
-        {"k": 200, "autoencoder_structure": [600], "n_epochs": n, "beta": b} for n, b in ((100, 0.2), (200, 0.2))
+        {"k": 200, "autoencoder_structure": [600], "n_epochs": n, "beta": b} for n, b in ((60, 0.2), (120, 0.2))
     ],
     "recvae": [{"n_epochs": n} for n in (20, 50)],
 }
@@ -54,7 +59,7 @@ def lists(model, data, name: str, history) -> np.ndarray:
             if name == "multvae":
                 found = network.decode(network.encode(x)[0]).numpy()
             else:
-                found = network(x, calculate_loss=False).numpy()
+                found = network(x, dropout_rate=0.0, calculate_loss=False).numpy()
     scores = np.full(history.shape, -np.inf, np.float32)
     scores[:, known[inner]] = found
     return top(scores, history)
@@ -62,10 +67,12 @@ def lists(model, data, name: str, history) -> np.ndarray:
 
 def main() -> None:
     """Tune, learn, rank, write the lists."""
-    path, name, out = sys.argv[1:]
+    path, name, out, *few = sys.argv[1:]
     task = parts(path)
-    trials = []
-    for settings in TRIED[name]:
+    tried, trials = TRIED[name], []
+    if few:
+        tried = [{**tried[0], **({"n_epochs": 2} if "n_epochs" in tried[0] else {})}]
+    for settings in tried:
         model, data, seconds = fitted(name, settings, task["tuning_train"])
         found = lists(model, data, name, task["validation_history"])
         trials.append((ndcg(found, task["validation_held_out"], PLACES), settings, seconds, model, data))

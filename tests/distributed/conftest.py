@@ -13,6 +13,7 @@ STORE = 100 << 20  # bytes of Ray's object store: the least it takes is 75 MiB
 def ray_here():
     """Ray, started."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ["RAY_worker_niceness"] = "0"  # the tests wait for workers, which other work must not hold up
     os.environ["RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"] = "0.1"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Ray about itself

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from harmonium.cli.console import duration, print_json, print_markdown, print_table
@@ -102,7 +103,8 @@ def read_choices(
         user, item, rating, time and ids from `READING`.
     """
     if source in DATASETS:
-        return read_source(source, path).ratings.interactions(at_least)
+        x = read_source(source, path).ratings.interactions(at_least)
+        return x.restricted(users=np.diff(x.indptr) > 0, items=x.popularity() > 0)
     if not Path(source).is_file():
         raise DataError(f"{source}: there is no such file, and no such data set ({', '.join(DATASETS)})")
     named = {name: _column(value) for name, value in reading.items() if name != "ids"}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harmonium.conventions import UNRATED
 from harmonium.data._encoding import Batch, Encoder, twice
 from harmonium.data._partition import BLOCK, PLAIN, TIMED, Regions, Spill, records_of
 from harmonium.data.folders import RatingsWriter
@@ -181,7 +182,8 @@ def hold_out(
     about = ratings.users, ratings.items, ratings.scale, False, facts
     with RatingsWriter(known, *about) as rest, RatingsWriter(held, *about) as out:
         for k, shard in enumerate(shards):
-            mask, user = masks(k, shard.n_entries), shard.user_of()
+            mask = masks(k, shard.n_entries) & (shard.level != UNRATED)  # nothing can be measured on these
+            user = shard.user_of()
             for writer, part in ((rest, ~mask), (out, mask)):
                 counts = np.bincount(user[part], minlength=shard.n_users)
                 writer.append(counts, shard.item[part], shard.level[part])

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias, final
 
-from harmonium.data import Ratings, Split, random_split
+from harmonium.conventions import UNRATED
+from harmonium.data import Ratings, Split
 from harmonium.data.scale import Scale
 from harmonium.data.shards import Shards
+from harmonium.data.splits import held_out_mask, split_by_mask
 from harmonium.data.stored import StoredRatings
 from harmonium.data.vocabulary import Vocabulary
 from harmonium.errors import SettingError
@@ -99,5 +101,8 @@ def source_of(
             )
         return ratings, enough
     if validation is not None:
-        return InMemory(ratings, Split(ratings, validation)), True
-    return InMemory(ratings, random_split(ratings, fraction, seed) if enough else None), enough
+        return InMemory(ratings, Split(ratings, validation.select(validation.level != UNRATED))), True
+    if not enough:
+        return InMemory(ratings, None), False
+    mask = held_out_mask(ratings.n_entries, fraction, seed) & (ratings.level != UNRATED)
+    return InMemory(ratings, split_by_mask(ratings, mask)), True
