@@ -5,7 +5,7 @@ import pytest
 
 from harmonium.data import Ratings, load, random_split
 from harmonium.data.stored import store_ratings
-from harmonium.errors import ModelFileError, SettingError
+from harmonium.errors import DataError, ModelFileError, SettingError
 from harmonium.estimators import rating_file
 from harmonium.estimators.rating_rbm import RatingRBM
 from harmonium.events import EpochEnded, Stored
@@ -68,7 +68,7 @@ def measures(machine):
     "settings",
     [
         {"cases": "both"},
-        {"cases": "both", "refit": True, "n_machines": 2, "n_epochs": 2},
+        {"cases": "users", "refit": True, "n_machines": 2, "n_epochs": 2},
         {"cases": "users", "method": "cd", "sample": True},
         {"cases": "users", "method": "pcd", "optimizer": "momentum", "learning_rate": 1e-3},
         {"cases": "items", "validation_fraction": 0.0},
@@ -85,15 +85,13 @@ def test_one_shard_learns_bit_for_bit_what_memory_does(train, whole, settings):
 def test_many_shards_learn_nearly_as_well(parts, train, sharded):
     assert sharded.n_shards == 7
     known, asked = parts
-    truth = asked.values()
     errors = []
     for ratings in (train, sharded):
-        machine = RatingRBM(n_hidden=32, n_epochs=20, batch_size=50).fit(ratings)
+        machine = RatingRBM(n_hidden=24, n_epochs=12, batch_size=50, cases="users").fit(ratings)
         aligned = _aligned(known, ratings), _aligned(asked, ratings)
         errors.append(float(np.sqrt(np.mean((machine.predict(*aligned) - aligned[1].values()) ** 2))))
-    assert len(truth) > 0
-    assert abs(errors[0] - errors[1]) < 0.005
-    assert max(errors) < 0.90
+    assert abs(errors[0] - errors[1]) < 0.012  # two seeds in memory differ by half of that
+    assert max(errors) < 0.91
 
 
 def _aligned(part, ratings):
@@ -114,8 +112,14 @@ def stopped_after(machine, ratings, checkpoint, n):
     run.close()
 
 
-@pytest.mark.parametrize("n", [1, 3, 6])
-@pytest.mark.parametrize("settings", [{"cases": "both"}, {"cases": "users", "method": "pcd", "n_epochs": 7}])
+@pytest.mark.parametrize(
+    ("n", "settings"),
+    [
+        (1, {"cases": "users"}),
+        (4, {"cases": "both", "n_epochs": 2}),
+        (3, {"cases": "users", "method": "pcd", "validation_fraction": 0.0}),
+    ],
+)
 def test_an_interrupted_fit_goes_on_bit_for_bit(sharded, tmp_path, monkeypatch, n, settings):
     monkeypatch.setattr("harmonium.training.fitting.SAVE_EVERY", 0.0)
     undisturbed = RatingRBM(**SMALL | settings).fit(sharded)
@@ -145,7 +149,7 @@ def test_held_out_ratings_are_the_same_for_both_machines(sharded):
 
 def test_ctrl_c_while_shards_are_sorted_leaves_no_model_and_no_half_folder(files, tmp_path):
     stored = store_ratings(files, tmp_path / "work", shard_ratings=MANY)
-    machine = RatingRBM(**SMALL)
+    machine = RatingRBM(**SMALL, cases="both")
 
     def interrupt(event):
         if isinstance(event, Stored) and event.step == "sorting by item":
@@ -155,7 +159,8 @@ def test_ctrl_c_while_shards_are_sorted_leaves_no_model_and_no_half_folder(files
         machine.fit(stored, watch=interrupt)
     assert machine.model_ is None
     assert sorted(path.name for path in (tmp_path / "work").iterdir()) == ["held-users", "known-users", "users"]
-    assert same_model(RatingRBM(**SMALL).fit(stored), RatingRBM(**SMALL).fit(stored))
+    brief = SMALL | {"n_epochs": 1, "cases": "items", "validation_fraction": 0.0}
+    assert same_model(RatingRBM(**brief).fit(stored), RatingRBM(**brief).fit(stored))
 
 
 def test_ctrl_c_while_learning_keeps_what_was_learnt(sharded):
@@ -171,12 +176,23 @@ def test_ctrl_c_while_learning_keeps_what_was_learnt(sharded):
 
 
 def test_a_recommender_of_stored_ratings_is_one_as_ever(whole, train, tmp_path):
-    streamed = Recommender.fit(whole, **SMALL)
+    how = SMALL | {"cases": "users", "n_epochs": 2}
+    streamed = Recommender.fit(whole, **how)
     streamed.save(tmp_path / "m.harmonium")
-    in_memory = Recommender.fit(train, **SMALL)
+    in_memory = Recommender.fit(train, choices=False, **how)
     history = {int(train.items[k]): 5.0 for k in (3, 50, 700)}
     again = Recommender.load(tmp_path / "m.harmonium")
     assert again.recommend(history, 5) == streamed.recommend(history, 5) == in_memory.recommend(history, 5)
+
+
+def test_choices_are_learned_in_memory(whole):
+    from harmonium import GaussianBoltzmann
+
+    found = Recommender.fit(whole, **SMALL | {"n_epochs": 1, "cases": "users"})
+    assert found.choices is None
+    with pytest.raises(DataError, match="in memory"):
+        found.with_choices(whole, GaussianBoltzmann())
+    assert found.with_choices(whole.cases("users").ratings).choices is not None
 
 
 def test_validation_ratings_of_ones_own_are_for_memory(whole, train):

@@ -22,6 +22,7 @@ from .splits import (
     strong_split,
     time_split,
 )
+from .stored import StoredRatings, store_ratings
 from .titles import Titles, read_titles
 from .vocabulary import Vocabulary
 
@@ -36,6 +37,7 @@ __all__ = [
     "Ratings",
     "Scale",
     "Split",
+    "StoredRatings",
     "StrongSplit",
     "Titles",
     "Vocabulary",
@@ -48,6 +50,7 @@ __all__ = [
     "read_ratings",
     "read_titles",
     "split_by_mask",
+    "store_ratings",
     "strong_split",
     "time_split",
 ]

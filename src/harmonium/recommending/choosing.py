@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harmonium.conventions import UNRATED
-from harmonium.data import Interactions, Ratings, Vocabulary, strong_split
+from harmonium.data import Interactions, Ratings, StoredRatings, Vocabulary, strong_split
 from harmonium.data.splits import StrongSplit
 from harmonium.errors import DataError, SettingError
 from harmonium.estimators.choice import ChoiceModel
@@ -232,13 +232,13 @@ def usual_model(x: Interactions) -> GaussianBoltzmann:
 
 
 def fit_choices(
-    ratings: Ratings, first_liked: int, model: ChoiceModel | None = None, random_state: int = 0
+    ratings: Ratings | StoredRatings, first_liked: int, model: ChoiceModel | None = None, random_state: int = 0
 ) -> ChoiceModel | None:
     """Learn what people choose from who rated what, calibrated for people who were kept out of it.
 
     Parameters
     ----------
-    ratings : Ratings
+    ratings : Ratings or StoredRatings
         Every entry, rated or only seen, is a choice.
     first_liked : int
         Level code of the lowest level that counts as liking.
@@ -250,13 +250,17 @@ def fit_choices(
     Returns
     -------
     ChoiceModel or None
-        None where there are too few users to calibrate on and no model was asked for.
+        None where there are too few users to calibrate on, or ratings are stored, and no model was asked for.
 
     Raises
     ------
     DataError
-        There are too few users for the model that was given.
+        There are too few users for the model that was given, or the ratings are stored: it learns in memory.
     """
+    if isinstance(ratings, StoredRatings):
+        if model is None:
+            return None
+        raise DataError(f'{ratings!r}: choices are learned in memory; where it holds them, give cases("users").ratings')
     n = n_validation_users(np.diff(ratings.indptr), VALIDATION_SHARE)
     often = np.bincount(ratings.item, minlength=ratings.n_items) >= FEWEST_USERS
     if not n or not often.any():

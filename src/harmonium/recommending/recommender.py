@@ -6,7 +6,7 @@ from typing import Any, final
 
 import numpy as np
 
-from harmonium.data import Ratings, Scale, Titles, Vocabulary
+from harmonium.data import Ratings, Scale, StoredRatings, Titles, Vocabulary
 from harmonium.errors import DataError, HarmoniumError, ModelFileError, NotFittedError, SettingError
 from harmonium.estimators.choice import ChoiceModel
 from harmonium.estimators.rating_rbm import RatingRBM
@@ -18,13 +18,7 @@ from harmonium.recommending.choosing import Chooser, fit_choices, ranking_choose
 from harmonium.recommending.history import History, read_history
 from harmonium.recommending.liking import LikingTables, default_like, first_liked_level
 from harmonium.recommending.predicting import Predictor
-from harmonium.recommending.results import (
-    Explanation,
-    Prediction,
-    Recommendation,
-    SimilarItem,
-    UnitDescription,
-)
+from harmonium.recommending.results import Explanation, Prediction, Recommendation, SimilarItem, UnitDescription
 from harmonium.training.settings import check_count
 
 Watch = Callable[[Event], Any] | Iterable[Callable[[Event], Any]]
@@ -106,7 +100,7 @@ class Recommender:
     @classmethod
     def fit(
         cls,
-        ratings: Ratings,
+        ratings: Ratings | StoredRatings,
         titles: Titles | None = None,
         *,
         model: RatingRBM | None = None,
@@ -121,7 +115,7 @@ class Recommender:
 
         Parameters
         ----------
-        ratings : Ratings
+        ratings : Ratings or StoredRatings
         titles : Titles, optional
         model : RatingRBM, optional
             The estimator to fit, instead of settings.
@@ -134,7 +128,7 @@ class Recommender:
             As for `RatingRBM.fit`.
         choices : ChoiceModel or bool
             The machine of choices to fit beside it, see `choosing.fit_choices`; True takes the usual one, a closed form
-            (none where there are fewer than 50 users), False none.
+            (none where there are fewer than 50 users, or ratings are stored), False none.
         **settings
             Of the `RatingRBM`.
 
@@ -425,12 +419,12 @@ class Recommender:
         """
         return self._predictor.energy(self.machine, self.history(history))
 
-    def with_choices(self, ratings: Ratings, model: ChoiceModel | None = None) -> "Recommender":
+    def with_choices(self, ratings: Ratings | StoredRatings, model: ChoiceModel | None = None) -> "Recommender":
         """Return a recommender that ranks by what people choose too, learned from who rated what.
 
         Parameters
         ----------
-        ratings : Ratings
+        ratings : Ratings or StoredRatings
             Over the same items.
         model : ChoiceModel, optional
             As for `choosing.fit_choices`.
