@@ -112,7 +112,8 @@ def _from_scratch(asked: Retraining, dataset: Dataset, narrate: Narrate) -> tupl
     found, seconds = measured(estimator, known, held), time.monotonic() - asked.began
     kept = record(estimator, known, found, asked.hold_out, seconds, source=dataset.name, terms=dataset.licence)
     kept |= {"store": asked.digest, "store_users": joined.added}
-    return _recommender(asked.old, estimator, joined.ratings, dataset, kept), joined.ratings.n_ratings
+    learned_from = known if isinstance(known, Ratings) else joined.ratings
+    return _recommender(asked.old, estimator, joined.ratings, dataset, kept, learned_from), joined.ratings.n_ratings
 
 
 def _going_on(asked: Retraining, dataset: Dataset, narrate: Narrate) -> tuple[Recommender, int]:
@@ -120,7 +121,7 @@ def _going_on(asked: Retraining, dataset: Dataset, narrate: Narrate) -> tuple[Re
     narrate(f"{dataset.name}: {dataset.ratings!r}; with the store's: {joined.ratings!r}; going on from the model")
     estimator = continued(asked.old, joined, asked.epochs)
     kept = _went_on(asked, estimator, joined.ratings, dataset.name) | {"store_users": joined.added}
-    return _recommender(asked.old, estimator, joined.ratings, dataset, kept), joined.ratings.n_ratings
+    return _recommender(asked.old, estimator, joined.ratings, dataset, kept, joined.ratings), joined.ratings.n_ratings
 
 
 def _from_new_alone(asked: Retraining, narrate: Narrate) -> Recommender | None:
@@ -145,13 +146,14 @@ def _went_on(asked: Retraining, estimator: RatingRBM, ratings: Ratings, source: 
 
 
 def _recommender(
-    old: Recommender, estimator: RatingRBM, ratings: Ratings, dataset: Dataset, kept: dict[str, Any]
+    old: Recommender, estimator: RatingRBM, ratings: Ratings, dataset: Dataset, kept: dict[str, Any], known: Ratings
 ) -> Recommender:
+    """The new recommender; where the old one learned choices, so does it, from the ratings that were not held out."""
     titles = old.titles if dataset.titles is None else dataset.titles.aligned_to(ratings.items)
     recommender = Recommender(estimator, ratings.items, ratings.scale, titles, old.like, kept)
     if old.choices is None:
         return recommender
-    return recommender.with_choices(ratings, type(old.choices)().set_params(**old.choices.get_params()))
+    return recommender.with_choices(known, type(old.choices)().set_params(**old.choices.get_params()))
 
 
 def digest_of(stored: list[Row]) -> str:
