@@ -6,7 +6,7 @@ users; test users are read once, at the end.
 
     python benchmarks/topn.py --data DIR [--seeds 98765,...] [--n-seeds N] [--no-peers] [--few] [--work DIR]
 
-About twenty minutes for five seeds on two cores, peers aside; with --work a run that was cut short goes on.
+Half an hour or more for five seeds on two cores, peers aside; with --work a run that was cut short goes on.
 """
 
 import argparse
