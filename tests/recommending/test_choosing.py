@@ -8,6 +8,8 @@ import pytest
 from harmonium import GaussianBoltzmann, Interactions, Ratings, Recommender
 from harmonium.data import Vocabulary, load, strong_split
 from harmonium.errors import DataError, SettingError
+from harmonium.kernels import cpu_choosing
+from harmonium.models.score_calibration import ScoreCalibration
 from harmonium.recommending.choosing import NOT_LIKED, Chooser
 from harmonium.recommending.many import Wanted, recommend_many
 from harmonium.training.lists import hits, ndcg
@@ -168,3 +170,53 @@ def test_what_cannot_be_ranked_says_so(parts, joint):
     other = Vocabulary(np.arange(len(joint.choices.items_)))
     with pytest.raises(DataError, match="different items"):
         Chooser.of(joint.choices, other, 3, np.ones(len(other), int))
+
+
+def test_compiled_chances_are_those_of_numpy(joint):
+    asked = [joint.history(one) for one in ({}, LIKES, {"alien 1979": 1}, {"toy story 1995": 4, "titanic 1997": None})]
+    expected = joint._chooser.probabilities(asked)
+    assert np.allclose(joint._chooser.chances(asked), expected, rtol=1e-5, atol=1e-9)
+
+
+def chances(x, curve: ScoreCalibration, root: bool):
+    """What the kernel makes of scores of one person."""
+    n = len(x)
+    chance, zero = np.empty((1, n), np.float32), np.zeros(n, np.float32)
+    nobody = np.zeros(1, bool)
+    cpu_choosing.chances(x[None].copy(), nobody, root, curve.guided(), zero, np.arange(n), zero, chance)
+    return chance[0]
+
+
+@pytest.mark.parametrize("n_knots", [1, 2, 3, 200])
+def test_a_guided_curve_is_the_curve(n_knots):
+    rng = np.random.default_rng(n_knots)
+    knot = np.cumsum(rng.exponential(size=n_knots) ** 6)  # many close together, few far apart
+    curve = ScoreCalibration(knot, np.cumsum(rng.random(n_knots)), 0.1)
+    ends = [-np.inf, np.inf, *knot, *np.nextafter(knot, np.inf)]
+    x = np.array([*(knot[0] - 1 + rng.random(5000) * (np.ptp(knot) + 2)), *ends], np.float32)
+    assert np.allclose(chances(x, curve, False), curve(x), rtol=1e-6)
+
+
+def test_cube_roots_are_those_of_numpy():
+    x = np.concatenate([np.geomspace(1e-30, 1e30, 10_001), [0.0, 1.0, 8.0]]).astype(np.float32)
+    x = np.concatenate([x, -x])
+    root = np.sort(np.cbrt(x).astype(np.float64))
+    straight = ScoreCalibration(np.unique(root), np.unique(root), 0.1)
+    assert np.allclose(chances(x, straight, True), np.cbrt(x), rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 3, 10, 200, 9000])
+def test_lists_by_both_are_those_of_all_products(joint, n):
+    asked = [joint.history(one) for one in (LIKES, {}, {"alien 1979": 1}, {"toy story 1995": 4})]
+    found = recommend_many(joint, [Wanted(one, n, None, True) for one in asked])
+    for one, rows in zip(asked, found, strict=True):
+        expected = joint.recommend(one, n)
+        assert [row["score"] for row in rows] == pytest.approx([place.score for place in expected], rel=1e-4)
+        assert [row["item_id"] for row in rows][:100] == [place.item_id for place in expected][:100]
+
+
+def test_a_list_of_nothing_that_is_left_is_empty(joint):
+    nothing, one = np.zeros(len(joint.items), bool), np.zeros(len(joint.items), bool)
+    one[5] = True
+    found = recommend_many(joint, [Wanted(joint.history(LIKES), 7, mask, True) for mask in (nothing, one, None)])
+    assert [len(rows) for rows in found] == [0, 1, 7]

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from harmonium.distributed.exchange import Exchange, Wait, add
 from harmonium.distributed.shards import Shard
 from harmonium.kernels import backend
+from harmonium.kernels.alignment import room
 from harmonium.kernels.records import Phase, Schedule
 from harmonium.kernels.reference import optimise
 from harmonium.training.batches import Batch
@@ -23,7 +24,7 @@ from harmonium.training.settings import Learning
 from harmonium.training.state import State
 
 Floats = npt.NDArray[np.float32]
-BUCKET_BYTES = 4 << 20  # what is added up at once: small enough to overlap, large enough that latency does not count
+BUCKET_BYTES = 2 << 20  # what is added up at once: small enough to overlap, large enough that latency does not count
 
 
 class Traffic(NamedTuple):
@@ -92,7 +93,7 @@ def _buffers(state: State, learning: Learning, plan: Schedule, counts: npt.NDArr
     n_features, _, n_hidden = state.machine.W.shape
     size, entries = learning.batch_size, int(np.diff(plan.origin).max(initial=0))
     fields = max(1, n_features - state.machine.conditional)
-    H0, H1 = (np.empty((min(size, len(plan.case) + 1), n_hidden), np.float32) for _ in range(2))
+    H0, H1 = (room((min(size, len(plan.case) + 1), n_hidden)) for _ in range(2))
     n_rows, width = int((counts > 0).sum(axis=1).max(initial=0)), n_features * n_hidden + state.machine.b.shape[1]
     return Phase(H0, H1, np.empty((entries, fields), np.float32)), np.empty(n_rows * width + n_hidden, np.float32)
 

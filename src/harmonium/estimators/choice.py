@@ -37,6 +37,7 @@ class ChoiceModel(Estimator):
     popularity_: npt.NDArray[np.int64] | None = None
     calibration_: ScoreCalibration | None = None
     history_: tuple[Event, ...] = ()
+    _by_cube_root = False  # whether `_relative` is the cube root
 
     def fit(
         self, interactions: Interactions, y: None = None, *, validation: Validation | None = None, watch: Watch = ()
@@ -324,6 +325,21 @@ class ChoiceModel(Estimator):
         empty = np.diff(known.indptr) == 0
         found[empty] = self.calibration_.by_popularity(self._fitted("popularity_"))
         return found
+
+    def before_calibration(self, history: Interactions) -> tuple[Floats, bool]:
+        """Scores for a calibration curve to be read at, and whether at their cube root.
+
+        Parameters
+        ----------
+        history : Interactions
+
+        Returns
+        -------
+        scores : float32 array, (n_users, n_items)
+        root : bool
+        """
+        found = self.scores(self._known(history))
+        return (found, True) if self._by_cube_root else (self._relative(found), False)
 
     def _relative(self, scores: Floats) -> Floats:
         """Scores on a scale that rows share."""

@@ -88,6 +88,8 @@ class GaussianBoltzmann(ChoiceModel):
     ['milk', 'rum']
     """
 
+    _by_cube_root = True
+
     def __init__(
         self,
         ridge: float = 500.0,

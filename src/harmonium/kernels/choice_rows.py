@@ -13,14 +13,35 @@ from harmonium.kernels.jit import compiled, inlined, prefetch
 f32 = np.float32
 _FINE = 2.0**-24  # of a second uniform, which reaches the items that 24 bits leave out
 _HIDDEN = 1 << 31  # counters of a case's hidden units begin here, those of its entries' moves at 0
+TOGETHER = 16  # entries whose proposals are fetched together
+AHEAD = 8  # rows that are on their way while others are added
 _SWEEP = 1 << 16  # counters between two sweeps of hidden units
 
 
 @inlined
+def ask_for(plane, row):
+    """Have a row of a matrix brought nearer; waiting for rows of large matrices takes longer than adding them."""
+    stride = plane.strides[0]
+    start = plane.ctypes.data + row * stride
+    for line in range(0, stride, 64):
+        prefetch(start + line)  # pyright: ignore[reportCallIssue]
+
+
+@inlined
+def ask_for_one(values, k):
+    """The same for one element."""
+    prefetch(values.ctypes.data + k * values.itemsize)  # pyright: ignore[reportCallIssue]
+
+
+@inlined
 def add_rows(out, plane, rows, scale, n):
-    """out += sum over t < n of scale[t] * plane[rows[t]], four rows at a time."""
+    """out += sum over t < n of scale[t] * plane[rows[t]], four rows at a time, the next four on their way."""
+    for t in range(min(AHEAD, n)):
+        ask_for(plane, rows[t])
     t = 0
     while t + 4 <= n:
+        for s in range(t + AHEAD, min(t + AHEAD + 4, n)):
+            ask_for(plane, rows[s])
         a, p = scale[t], plane[rows[t]]
         b, q = scale[t + 1], plane[rows[t + 1]]
         c, r = scale[t + 2], plane[rows[t + 2]]
@@ -180,8 +201,8 @@ def chain_rows(
     `first` is the number of each row's first entry among all, so that draws depend on the entry alone.
     """
     n_hidden = c.shape[0]
-    h = np.empty(n_hidden, f32)
-    n_items, row = threshold.shape[0], W.strides[0]
+    h, proposal = np.empty(n_hidden, f32), np.empty((TOGETHER, n_moves), np.int64)
+    n_items = threshold.shape[0]
     for r in range(start, stop):
         lo, hi = indptr[r], indptr[r + 1]
         p = p_data[r]
@@ -193,31 +214,41 @@ def chain_rows(
             fantasy[t] = item[t]
         q = p_model[r]
         q[:] = p
-        proposal = np.empty(n_moves, np.int64)
         for sweep in range(n_gibbs):
             for j in range(n_hidden):
                 h[j] = f32(1) if uniform(key, first[r], _HIDDEN + sweep * _SWEEP + j) < q[j] else f32(0)
-            for t in range(lo, hi):
-                e = first[r] + t - lo
-                for m in range(n_moves):
-                    at = 4 * (sweep * n_moves + m)
-                    u = np.float64(uniform(key, e, at)) + np.float64(uniform(key, e, at + 1)) * _FINE
-                    k = min(np.int64(u * n_items), n_items - 1)
-                    k = k if uniform(key, e, at + 2) < threshold[k] else other[k]
-                    proposal[m] = k
-                    for line in range(0, row, 64):
-                        prefetch(W.ctypes.data + k * row + line)  # pyright: ignore[reportCallIssue]
-                i = fantasy[t]
-                field = b[i] + _dot(W[i], h) - log_q[i]
-                for m in range(n_moves):
-                    k = proposal[m]
-                    if k == i:
-                        continue
-                    there = b[k] + _dot(W[k], h) - log_q[k]
-                    u = uniform(key, e, 4 * (sweep * n_moves + m) + 3)
-                    if there >= field or u < np.exp(there - field):
-                        i, field = k, there
-                fantasy[t] = i
+            for begin in range(lo, hi, TOGETHER):
+                end = min(begin + TOGETHER, hi)
+                for t in range(begin, end):
+                    e = first[r] + t - lo
+                    for m in range(n_moves):
+                        at = 4 * (sweep * n_moves + m)
+                        u = np.float64(uniform(key, e, at)) + np.float64(uniform(key, e, at + 1)) * _FINE
+                        k = min(np.int64(u * n_items), n_items - 1)
+                        proposal[t - begin, m] = k
+                        ask_for_one(threshold, k)
+                        ask_for_one(other, k)
+                for t in range(begin, end):
+                    e = first[r] + t - lo
+                    for m in range(n_moves):
+                        k = proposal[t - begin, m]
+                        k = k if uniform(key, e, 4 * (sweep * n_moves + m) + 2) < threshold[k] else other[k]
+                        proposal[t - begin, m] = k
+                        ask_for(W, k)
+                        ask_for_one(b, k)
+                        ask_for_one(log_q, k)
+                for t in range(begin, end):
+                    i, e = fantasy[t], first[r] + t - lo
+                    field = b[i] + _dot(W[i], h) - log_q[i]
+                    for m in range(n_moves):
+                        k = proposal[t - begin, m]
+                        if k == i:
+                            continue
+                        there = b[k] + _dot(W[k], h) - log_q[k]
+                        u = uniform(key, e, 4 * (sweep * n_moves + m) + 3)
+                        if there >= field or u < np.exp(there - field):
+                            i, field = k, there
+                    fantasy[t] = i
             q[:] = c
             add_rows(q, W, fantasy[lo:hi], weight[lo:hi], hi - lo)
             for j in range(n_hidden):
@@ -233,6 +264,9 @@ def sparse_step(start, stop, touched, ptr, slot, sign, P, Q, W, b, square, rate,
     g = np.empty(W.shape[1], f32)
     for k in range(start, stop):
         i = touched[k]
+        if k + AHEAD < stop:
+            ask_for(W, touched[k + AHEAD])
+            ask_for(square, touched[k + AHEAD])
         g[:] = f32(0)
         g_b = f32(0)
         for t in range(ptr[k], ptr[k + 1]):

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from harmonium.data.sorting import row_pointer, stable_order
 
+LITTLE = 200_000  # multiplications that take less time than handing them to threads
 Floats = npt.NDArray[np.float32]
 Sparse = tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], Floats]
 
@@ -114,7 +115,12 @@ def product(x: Sparse, of: Sparse, n_columns: int) -> Floats:
     out = np.empty((len(x[0]) - 1, n_columns), np.float32)
     if len(out) == 1 and "numba" not in sys.modules:
         return _one_product(x, of, out)
-    _over_rows("product_rows", _cost(x[0]), *x, *of, out)
+    if len(x[1]) * len(of[1]) < LITTLE * len(of[0]):  # of rows of usual length
+        from harmonium.kernels import choice_rows
+
+        choice_rows.product_rows(0, len(out), *x, *of, out)
+    else:
+        _over_rows("product_rows", _cost(x[0]), *x, *of, out)
     return out
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple, final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,18 @@ from harmonium.errors import DataError
 
 Floats = npt.NDArray[np.floating]
 N_BINS = 200
+N_CELLS = 1024  # of a guided curve: few hold more than one knot
 SMOOTHING = 0.5  # pseudo-choices a bin, so that no probability is 0
+
+
+class GuidedCurve(NamedTuple):
+    """A curve as kernels want it: where to begin looking for the knots around a score."""
+
+    knot: npt.NDArray[np.float64]  # (n_knots,)
+    value: npt.NDArray[np.float64]  # (n_knots,)
+    slope: npt.NDArray[np.float64]  # (n_knots,), to the next knot; the last is 0
+    guide: npt.NDArray[np.int64]  # (n_cells + 1,), the last knot at or below the start of each cell
+    cells: float  # per unit of score
 
 
 @final
@@ -52,6 +63,15 @@ class ScoreCalibration:
         n_users : int array, any shape
         """
         return np.minimum(1.0, self.per_choice * n_users).astype(np.float32)
+
+    def guided(self) -> GuidedCurve:
+        """The curve with a table that leads to the knots around a score."""
+        knot, value = np.asarray(self.score, np.float64), np.asarray(self.probability, np.float64)
+        step, width = np.diff(knot), knot[-1] - knot[0]
+        slope = np.divide(np.diff(value), step, out=np.zeros(len(step)), where=step > 0)
+        starts = knot[0] + width * np.arange(N_CELLS + 1) / N_CELLS
+        guide = np.clip(np.searchsorted(knot, starts, side="right") - 1, 0, max(0, len(knot) - 2))
+        return GuidedCurve(knot, value, np.append(slope, 0.0), guide, N_CELLS / width if width > 0 else 0.0)
 
     def to_arrays(self) -> dict[str, npt.NDArray]:
         """Plain arrays to store: score, probability and per_choice."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import NamedTuple, final
 
 import numpy as np
@@ -13,6 +14,7 @@ from harmonium.data.splits import StrongSplit
 from harmonium.errors import DataError, SettingError
 from harmonium.estimators.choice import ChoiceModel
 from harmonium.estimators.gaussian_boltzmann import GaussianBoltzmann
+from harmonium.models.score_calibration import GuidedCurve, ScoreCalibration
 from harmonium.recommending.history import History
 from harmonium.recommending.validated import fit_calibrated, n_validation_users
 from harmonium.training.settings import check_choice
@@ -122,6 +124,39 @@ class Chooser:
         chosen = self.probabilities(histories)
         return chosen * liking, chosen
 
+    def chances(self, histories: Sequence[History]) -> npt.NDArray[np.float32]:
+        """`probabilities` by a compiled kernel: (n_people, n_items).
+
+        Parameters
+        ----------
+        histories : sequence of History
+        """
+        from harmonium.kernels import cpu_choosing
+
+        rows = self._rows(histories)
+        chance = np.empty((len(histories), len(self.items)), np.float32)
+        score, root = self.model.before_calibration(rows)
+        empty = np.diff(rows.indptr) == 0
+        cpu_choosing.chances(score, empty, root, self._curve, self._popular, self._place, self.usual, chance)
+        return chance
+
+    @cached_property
+    def _curve(self) -> GuidedCurve:
+        return self._calibration.guided()
+
+    @cached_property
+    def _popular(self) -> npt.NDArray[np.float32]:
+        return self._calibration.by_popularity(self.model._fitted("popularity_"))
+
+    @cached_property
+    def _place(self) -> npt.NDArray[np.int64]:
+        return np.arange(len(self.items)) if self.place is None else self.place
+
+    @property
+    def _calibration(self) -> ScoreCalibration:
+        assert self.model.calibration_ is not None  # `of` looked
+        return self.model.calibration_
+
     def of_item(self, histories: Sequence[History], item: int) -> Floats:
         """The same for one item, in little memory: (n_people,).
 
@@ -176,12 +211,16 @@ class Chooser:
         row = np.repeat(np.arange(len(histories)), [len(one) for one in histories])
         item = np.concatenate([one.item for one in histories])
         weight = weights(np.concatenate([one.level for one in histories]), self.first_liked)
-        if self.place is not None:
-            item = self.place[item]
-            row, item, weight = row[item >= 0], item[item >= 0], weight[item >= 0]
-        return Interactions.from_arrays(
-            row, item, Vocabulary(np.arange(len(histories))), self.model._fitted("items_"), weight
-        )
+        item = item if self.place is None else self.place[item]
+        order = np.argsort(row * len(self.items) + item)
+        order = order[item[order] >= 0]
+        indptr = np.concatenate(([0], np.cumsum(np.bincount(row[order], minlength=len(histories)))))
+        return Interactions(indptr, item[order], _people(len(histories)), self.model._fitted("items_"), weight[order])
+
+
+@lru_cache(maxsize=64)
+def _people(n: int) -> Vocabulary:
+    return Vocabulary(np.arange(n))
 
 
 def ranking_chooser(chooser: Chooser | None, rank_by: str | None) -> Chooser | None:

@@ -5,7 +5,7 @@ over levels is a sum over few long rows, and log and softmax cancel where there 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, final
 
@@ -69,6 +69,8 @@ class LikingTables:
     model : RatingModel
     first_liked : int
         Level code of the lowest level that counts as liking.
+    users_weights : float32 array, (n_features, n_items, n_hidden), or None
+        Of the users machine, of the features that reach a level's probability.
     users_bias : float32 array, (n_levels, n_items), or None
         Visible biases of the users machine, level by level.
     items_hidden : float32 array, (n_items, n_hidden), or None
@@ -79,6 +81,7 @@ class LikingTables:
 
     model: RatingModel
     first_liked: int
+    users_weights: Floats | None
     users_bias: Floats | None
     items_hidden: Floats | None
     log_evidence: Floats
@@ -93,9 +96,10 @@ class LikingTables:
         first_liked : int
         """
         users, items = model.users, model.items
+        weights = None if users is None else users.W[_free(users)]
         bias = None if users is None else np.ascontiguousarray(users.b.T)
         hidden = None if items is None else items.hidden
-        return cls(model, first_liked, bias, hidden, np.log1p(model.n_item_ratings).astype(np.float32))
+        return cls(model, first_liked, weights, bias, hidden, np.log1p(model.n_item_ratings).astype(np.float32))
 
     def probability(self, who: Person) -> Floats:
         """Probability that this person likes each item.
@@ -126,19 +130,26 @@ class LikingTables:
             np.log(np.maximum(x, TINY, out=x), out=x)
         return self._liked(x, who.n_rated)
 
-    def probabilities(self, people: Sequence[Person]) -> Floats:
+    def probabilities(self, people: Sequence[Person], items: npt.NDArray[np.integer] | None = None) -> Floats:
         """The same for several people at once, compiled: one pass over the weights.
 
         Parameters
         ----------
         people : sequence of Person
+        items : int array, (n_asked,), optional
+            Only these.
 
         Returns
         -------
-        float32 array, (n_people, n_items)
-            An answer does not depend on the other people; it equals `probability` but for rounding.
+        float32 array, (n_people, n_items) or (n_people, n_asked)
+            An answer does not depend on the other people or on what else is asked; it equals `probability` but for
+            rounding.
         """
         from harmonium.kernels import cpu_liking
+
+        if items is not None:
+            whole = np.append(items, np.zeros(-len(items) % cpu_liking.BLOCK, np.int64))  # one order of operations
+            return self._of(whole).probabilities(people)[:, : len(items)]
 
         model, blend = self.model, self.model.blend
         n_rated = np.log1p([who.n_rated for who in people])
@@ -148,20 +159,31 @@ class LikingTables:
             for part in (name[0] + name[1] * n_rated, name[2])
         ]
         level_bias = np.array(blend.level_bias or (0.0,) * len(model.values), np.float32)
-        out = np.empty((len(people), model.n_items), np.float32)
+        n_items = len(self.log_evidence)
+        out = np.empty((len(people), n_items), np.float32)
         cpu_liking.liking(
-            0, model.n_items, self._users_part(people), self._items_part(people), (*weights, level_bias),
+            0, n_items, self._users_part(people), self._items_part(people), (*weights, level_bias),
             *_frozen(self.log_evidence), self.first_liked, out,
         )  # fmt: skip
         return out
 
+    def _of(self, items: npt.NDArray[np.integer]) -> "LikingTables":
+        """The tables of some items."""
+        return replace(
+            self,
+            users_weights=None if self.users_weights is None else self.users_weights[:, items],
+            users_bias=None if self.users_bias is None else self.users_bias[:, items],
+            items_hidden=None if self.items_hidden is None else self.items_hidden[items],
+            log_evidence=self.log_evidence[items],
+        )
+
     def _users_part(self, people: Sequence[Person]) -> tuple[Floats, ...]:
         users = self.model.users
-        if users is None or self.users_bias is None:
+        if users is None or self.users_weights is None or self.users_bias is None:
             return _frozen(np.zeros((0, 0, 0)), np.zeros((0, 0)), np.zeros((0, 0)), np.zeros((len(people), 0)))
         free = _free(users)
         hidden = [level_rbm.voice(users, who.hidden) for who in people if who.hidden is not None]
-        return _frozen(users.W[free], self.users_bias, np.ascontiguousarray(users.phi[:, free]), np.array(hidden))
+        return _frozen(self.users_weights, self.users_bias, np.ascontiguousarray(users.phi[:, free]), np.array(hidden))
 
     def _items_part(self, people: Sequence[Person]) -> tuple[Floats, ...]:
         items, n = self.model.items, len(people)
@@ -175,12 +197,11 @@ class LikingTables:
     def _users_field(self, who: Person) -> Floats | None:
         """Fields of the levels in the users machine, (n_levels, n_items)."""
         users = self.model.users
-        if users is None or who.hidden is None or self.users_bias is None:
+        if users is None or who.hidden is None or self.users_weights is None or self.users_bias is None:
             return None
-        free = _free(users)
         hidden = level_rbm.voice(users, who.hidden.astype(np.float32, copy=False))
-        z = [_product(W, hidden) for W in users.W[free]]
-        return _fields(users.phi[:, free], z, self.users_bias)
+        z = [_product(W, hidden) for W in self.users_weights]
+        return _fields(users.phi[:, _free(users)], z, self.users_bias)
 
     def _items_field(self, who: Person) -> Floats | None:
         """Fields of the levels in the items machine, (n_levels, n_items)."""

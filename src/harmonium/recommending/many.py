@@ -8,11 +8,14 @@ import numpy.typing as npt
 
 from harmonium.models import rating_model
 from harmonium.recommending import ranking
+from harmonium.recommending.choosing import Chooser
 from harmonium.recommending.history import History
 from harmonium.recommending.recommender import Recommender
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+ALMOST_ONE = 1 + 1e-5  # the most that a probability is, rounding allowed for
 
 
 class Wanted(NamedTuple):
@@ -43,15 +46,48 @@ def rank_many(recommender: Recommender, wanted: Sequence[Wanted]) -> Ranked:
     """
     model = recommender.machine.fitted_model
     people = [rating_model.person(model, one.history.item, one.history.level, compiled=True) for one in wanted]
-    liking, likely = recommender._liking.probabilities(people), None
-    trusted, usual = recommender._trust, recommender._usual
     if recommender._chooser is not None:
-        scores = ranking.shrunk(liking, trusted, usual)
-        liking, likely = recommender._chooser.joint([one.history for one in wanted], scores)
-        trusted, usual = np.ones_like(trusted), 0.0  # they are the scores already
-    return Ranked(
-        people, *_chosen(wanted, np.ascontiguousarray(liking, np.float32), trusted, usual, model.n_item_ratings), likely
-    )
+        return _ranked_jointly(recommender, recommender._chooser, people, wanted)
+    liking = recommender._liking.probabilities(people)
+    trusted, usual = recommender._trust, recommender._usual
+    places = np.array([min(one.n, liking.shape[1]) for one in wanted])
+    found = _best(liking, _left_out(wanted, liking.shape), trusted, usual, model.n_item_ratings, places)
+    return Ranked(people, *found, None)
+
+
+def _ranked_jointly(recommender: Recommender, chooser: Chooser, people: list[Any], wanted: Sequence[Wanted]) -> Ranked:
+    """Lists by p(chosen) p(liked), liking only of items that can be among the best.
+
+    The likeliest items' products say what the last place takes at least; an item whose p(chosen), times the most that
+    liking can be, stays below that has no place.
+    """
+    chance = chooser.chances([one.history for one in wanted])
+    left_out = _left_out(wanted, chance.shape)
+    n_ratings = recommender.machine.fitted_model.n_item_ratings
+    places = np.array([min(one.n, chance.shape[1]) for one in wanted])
+    likely, _ = _best(chance, left_out, 1, 0, n_ratings, np.minimum(2 * places, chance.shape[1]))
+    row, at = np.nonzero(likely >= 0)
+    _, score = _best_products(recommender, people, chance, row, likely[row, at], places)
+    least = score[np.arange(len(wanted)), places - 1, None]  # -inf where there are fewer
+    most = ranking.shrunk(np.full(chance.shape[1], ALMOST_ONE, np.float32), recommender._trust, recommender._usual)
+    row, able = np.nonzero((chance * most >= least) & ~left_out)
+    return Ranked(people, *_best_products(recommender, people, chance, row, able, places), chance)
+
+
+def _best_products(
+    recommender: Recommender, people: list[Any], chance: Floats, row: Ints, item: Ints, places: Ints
+) -> tuple[Ints, Floats]:
+    """The best among pairs of people and items, by p(chosen) p(liked): items and scores, as of `_best`."""
+    items, where = np.unique(item, return_inverse=True)
+    items = items if len(items) else np.zeros(1, np.int64)
+    both = np.zeros((len(people), len(items)), np.float32)
+    left_out = np.ones(both.shape, bool)
+    liking = recommender._liking.probabilities(people, items)[row, where]
+    both[row, where] = chance[row, item] * ranking.shrunk(liking, recommender._trust[item], recommender._usual)
+    left_out[row, where] = False
+    n_ratings = recommender.machine.fitted_model.n_item_ratings[items]
+    found, score = _best(both, left_out, 1, 0, n_ratings, places)
+    return np.where(found >= 0, items[found], -1), score
 
 
 def recommend_many(recommender: Recommender, wanted: Sequence[Wanted]) -> list[list[dict[str, Any]]]:
@@ -79,20 +115,28 @@ def recommend_many(recommender: Recommender, wanted: Sequence[Wanted]) -> list[l
     return [ranking.placed(*parts) for parts in zip(lists, scores, chances)]
 
 
-def _chosen(
-    wanted: Sequence[Wanted], liking: Floats, trusted: Floats, usual: float, n_ratings: Ints
-) -> tuple[Ints, Floats]:
-    """Items of each list (n_people, most places), -1 past its end, and their scores; `liking` is used up."""
-    from harmonium.kernels import cpu_top
-
-    places = np.array([min(one.n, liking.shape[1]) for one in wanted])
-    left_out = np.zeros(liking.shape, bool)
+def _left_out(wanted: Sequence[Wanted], shape: tuple[int, ...]) -> Bools:
+    """Which items have no place in each list, (n_people, n_items)."""
+    left_out = np.zeros(shape, bool)
     for mask, one in zip(left_out, wanted):
         if one.candidates is not None:
             np.logical_not(one.candidates, out=mask)
         if one.exclude_seen:
             mask[one.history.item] = True
-    item = np.empty((len(wanted), places.max()), np.int64)
-    score = np.empty(item.shape, np.float32)
-    cpu_top.best(liking, left_out, trusted, np.float32(usual), n_ratings, places, item, score)
+    return left_out
+
+
+def _best(
+    value: Floats, left_out: Bools, trusted: Floats | float, usual: float, n_ratings: Ints, places: Ints
+) -> tuple[Ints, Floats]:
+    """Items of each list (n_people, most places), -1 past its end, and their scores, -inf there.
+
+    `value` becomes the scores.
+    """
+    from harmonium.kernels import cpu_top
+
+    trusted = np.broadcast_to(np.asarray(trusted, np.float32), value.shape[1:]).copy()
+    item = np.empty((len(places), places.max()), np.int64)
+    score = np.full(item.shape, -np.inf, np.float32)
+    cpu_top.best(value, left_out, trusted, np.float32(usual), n_ratings, places, item, score)
     return item, score

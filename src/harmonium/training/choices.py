@@ -9,9 +9,11 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
+from harmonium.data.sorting import stable_order
 from harmonium.errors import DivergenceError
 from harmonium.events import ChoiceEpochEnded, Event
 from harmonium.kernels import choices as kernels
+from harmonium.kernels.alignment import aligned
 from harmonium.kernels.choices import Alias, Sparse
 from harmonium.models.multinomial_rbm import MultinomialMachine
 from harmonium.randomness import key_of, uniforms
@@ -166,7 +168,8 @@ def first_state(popularity: npt.NDArray[np.integer], n_hidden: int, seed: int, s
         Of the lateral field, at first.
     """
     rng = np.random.default_rng([seed, 0])
-    W = rng.standard_normal((len(popularity), n_hidden), dtype=np.float32) * np.float32(INITIAL_SPREAD)
+    W = aligned(rng.standard_normal((len(popularity), n_hidden), dtype=np.float32))
+    W *= np.float32(INITIAL_SPREAD)
     b = np.log((popularity + 0.5) / (popularity + 0.5).sum()).astype(np.float32)
     machine = MultinomialMachine(W, b, np.zeros(n_hidden, np.float32))
     return ChoiceState(machine, np.array([scale], np.float32))
@@ -372,7 +375,8 @@ def cd_step(
         p, q, fantasy = kernels.chains(x, first, key, *where, table, learning.n_gibbs, learning.n_moves)
     slot = np.repeat(np.arange(len(p), dtype=np.int32), np.diff(x[0]))
     item = np.concatenate((x[1], fantasy))
-    order = np.argsort(item, kind="stable")
+    order = stable_order(item)
+    order = slice(None) if order is None else order
     item, sign = item[order], np.concatenate((x[2], -x[2]))[order]
     ptr = np.append(np.flatnonzero(np.diff(item, prepend=-1)), len(item))
     if state.square is None or state.c_square is None:

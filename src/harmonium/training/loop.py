@@ -10,6 +10,7 @@ import numpy.typing as npt
 from harmonium.data.shards import Shards
 from harmonium.events import Began, Ended, EpochEnded, Event
 from harmonium.kernels import backend
+from harmonium.kernels.alignment import room
 from harmonium.kernels.records import Layout, Phase
 from harmonium.kernels.reference import optimise
 from harmonium.models.level_rbm import LevelRBM
@@ -132,8 +133,8 @@ def _run_chunk(state: State, chunk: Chunk, number: int, learning: Learning, done
     n_hidden = len(state.machine.c)
     size = min(learning.batch_size, len(where.indptr) - 1)
     phase = Phase(
-        np.empty((size, n_hidden), np.float32),
-        np.empty((size, n_hidden), np.float32),
+        room((size, n_hidden)),
+        room((size, n_hidden)),
         np.empty((most, max(1, n_features - state.machine.conditional)), np.float32),
     )
     chain = chain_of(state, chunk.first_entry, len(where.level), learning)

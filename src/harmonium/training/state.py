@@ -10,6 +10,7 @@ import numpy.typing as npt
 from harmonium.conventions import UNRATED
 from harmonium.data import Ratings
 from harmonium.data.shards import Shards
+from harmonium.kernels.alignment import aligned
 from harmonium.kernels.constants import ADAGRAD, LANES
 from harmonium.kernels.devices import CPU, Device
 from harmonium.kernels.records import Machine, Moments, Step
@@ -155,14 +156,14 @@ def start(rbm: LevelRBM, cases: Ratings | Shards, learning: Learning, seed: int)
         Of the order of the cases and of everything drawn.
     """
     pad = -rbm.n_hidden % LANES
-    W = np.pad(rbm.W, ((0, 0), (0, 0), (0, pad)))
+    W = aligned(np.pad(rbm.W, ((0, 0), (0, 0), (0, pad))))
     c = np.pad(rbm.c, (0, pad))
     live = np.pad(np.ones(rbm.n_hidden, np.float32), (0, pad))
     machine = Machine(W, rbm.b.copy(), c, rbm.phi.copy(), live, is_conditional(rbm.phi))
     second = ADAGRAD_START if OPTIMIZERS[learning.optimizer] == ADAGRAD else 0.0
 
     def moments(array: npt.NDArray) -> tuple[npt.NDArray, npt.NDArray]:
-        return np.zeros_like(array), np.full_like(array, second)
+        return aligned(np.zeros_like(array)), aligned(np.full_like(array, second))
 
     parts = [cases] if isinstance(cases, Ratings) else cases
     levels = [part.level for part in parts] if learning.method == "pcd" else []
@@ -211,7 +212,7 @@ def from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray]) -> State:
     header : dict
     arrays : dict of arrays
     """
-    arrays = {name: array.copy() for name, array in arrays.items()}
+    arrays = {name: aligned(array) for name, array in arrays.items()}
     rng = np.random.default_rng()
     rng.bit_generator.state = json.loads(header["rng"])
     phi = arrays["phi"]
