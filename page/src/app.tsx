@@ -55,8 +55,8 @@ export function App() {
         <div class="hero">
           <h1>A machine that dreams up films, and shows you how</h1>
           <p>
-            Behind this page runs a Boltzmann machine that learned from people's film ratings. Rate a few films and it tells you
-            what you may like, how sure it is, and why. Then scroll on, and look inside: its energy, its coin tosses, how it
+            Behind this page runs a Boltzmann machine that learned from what people thought of films. Say what you like, and it tells
+            you what else you may like, how sure it is, and why. Then scroll on, and look inside: its energy, its coin tosses, how it
             learns, and how far it can be trusted.
           </p>
         </div>

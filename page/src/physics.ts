@@ -74,6 +74,39 @@ export function distribution(free: number[], T = 1, clamp?: Clamp): number[] {
 export const totalVariation = (p: number[], q: number[]): number =>
   p.reduce((sum, pi, i) => sum + Math.abs(pi - q[i]!), 0) / 2;
 
+export interface Memory {
+  time: number; // integrated autocorrelation time in steps, at least 1: so many steps are worth one independent draw
+  correlation: number[]; // at lags from 0, as far as the time was summed
+  reliable: boolean; // whether the trace is long enough; if not, the time is a lower bound
+}
+
+const WINDOW = 5; // times that the sum runs over, as in harmonium.sampling.mixing
+const ENOUGH = 20; // times that a trace must span
+
+/** How long numbers followed along one chain are remembered, taken together: their covariances are summed. */
+export function memory(traces: number[][]): Memory {
+  const n = traces[0]!.length;
+  const centred = traces.map((trace) => {
+    const mean = trace.reduce((sum, one) => sum + one, 0) / n;
+    return Float64Array.from(trace, (one) => one - mean);
+  });
+  const covariance = (lag: number): number => {
+    let sum = 0;
+    for (const x of centred) for (let k = lag; k < n; k++) sum += x[k]! * x[k - lag]!;
+    return sum;
+  };
+  const whole = covariance(0);
+  if (!(whole > 0)) return { time: 1, correlation: [1], reliable: n >= ENOUGH };
+  const correlation: number[] = [];
+  let sum = -1;
+  for (let lag = 0; lag < n; lag++) {
+    correlation.push(covariance(lag) / whole);
+    sum += 2 * correlation[lag]!;
+    if (lag >= WINDOW * sum) return { time: Math.max(1, sum), correlation, reliable: n >= ENOUGH * Math.max(1, sum) };
+  }
+  return { time: Math.max(1, sum), correlation, reliable: false };
+}
+
 export const unitField = ({ J, b }: General, s: number[], i: number): number =>
   J[i]!.reduce((sum, w, k) => sum + w * s[k]!, b[i]!);
 

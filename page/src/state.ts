@@ -86,7 +86,9 @@ const parseRated = (texts: string[]): Rated[] =>
   });
 export const ratings = kept<Rated[]>("r", [], formatRated, parseRated);
 export const notSeen = kept<string[]>("n", [], (all) => all, (texts) => texts.filter(isId));
+export const rankBy = keptText("rank", ""); // "" by the model's own rule, or "liking"
 export const why = keptText("why", "");
+export const reasonsOf = keptText("of", ""); // what reasons are told of: "" the place in the list, or "liking"
 export const unit = keptNumber("unit", 0, 0, 100_000);
 export const names = kept<Record<number, string>>(
   "name",
@@ -104,11 +106,16 @@ export const names = kept<Record<number, string>>(
 export const seed = keptNumber("seed", 1, 0, 2 ** 31);
 export const heldFilms = kept<Rated[]>("hold", [], formatRated, parseRated); // of the films' chain, at a level's code
 export const clamps = keptText("clamp", "");
-export const held = keptText("held", ""); // the dream: "", "on" or "off"
+export const held = keptText("held", "on"); // the dream: "on", "off" or "no"
 export const speed = keptNumber("speed", 1, 0, 6); // of Gibbs sampling, as a position in its list
 export const updates = keptNumber("updates", 0, 0, 10_000); // of the learning machine
 export const rule = keptText("rule", "cd1"); // by which it learns
 export const temperature = keptNumber("T", 1, 0.1, 5);
+export const ball = keptNumber("ball", 0b010_110_011, 0, 511); // the picture that it was put on
+export const against = keptText("against", "updates"); // what ways of learning are compared by
+export const mixingIn = keptText("in", "turns"); // what forgetting is counted in
+export const curve = keptText("curve", "validation_rmse"); // of training
+export const measure = keptText("measure", "rmse"); // of the evaluation
 export const theme = keptText("theme", "");
 
 function isId(text: string): boolean {

@@ -2,7 +2,7 @@
 
 import { computed, signal } from "@preact/signals";
 import { ApiError, ask, askOnce, get, post, type Request } from "./api";
-import { idOf, itemOf, ratings } from "./state";
+import { type Rated, idOf, itemOf, rankBy, ratings } from "./state";
 import type { Item, Recommendations, Served } from "./types";
 
 /** The items met so far, by id, for their titles. */
@@ -15,14 +15,26 @@ export function meet(items: readonly Item[]): void {
 
 export const titleOf = (id: string): string => known.value[id]?.title ?? String(itemOf(id));
 
-/** The history as the API takes it. */
-export const history = computed(() => ratings.value.map(({ id, rating }) => ({ item: itemOf(id), rating })));
+/** A history as the API takes it. */
+export const told = (rated: Rated[]) => rated.map(({ id, rating }) => ({ item: itemOf(id), rating }));
+export const history = computed(() => told(ratings.value));
+
+/** What is served, once that is known. */
+export const served = signal<Served | null>(null);
+
+/** How lists are to be ranked; null by the model's own rule. A model of choices knows no other. */
+export const ranking = computed<"liking" | null>(() =>
+  rankBy.value === "liking" && served.value?.kind === "ratings" && served.value.has_choices ? "liking" : null,
+);
 
 export const N_LISTED = 10;
 const N_REASONS = 3; // the first that speaks for the film is shown
-export const recommendRequest = computed<Request>(() =>
-  post("/recommend", { history: history.value, n: N_LISTED, n_reasons: N_REASONS, with_hidden: true }),
-);
+/** Null until it is known whether the model can rank as the address says. */
+export const recommendRequest = computed<Request | null>(() => {
+  if (rankBy.value && !served.value) return null;
+  const asked = { history: history.value, n: N_LISTED, n_reasons: N_REASONS, with_hidden: true };
+  return post("/recommend", ranking.value ? { ...asked, rank_by: ranking.value } : asked);
+});
 
 /** What the Taste screen was answered last: one request serves the list, the hidden units, and the other screens. */
 export const listed = signal<Recommendations | null>(null);
@@ -34,17 +46,17 @@ export const activations = computed<number[]>(() => listed.value?.hidden ?? []);
 export const loadResting = (): Promise<number[]> =>
   askOnce<{ units: { resting_activation: number }[] }>("/units?n=1").then(({ units }) => units.map((one) => one.resting_activation));
 
-/** The history in Python, titles where they are known. */
-export const historyInPython = computed(() => {
-  const entries = ratings.value.map(({ id, rating }) => `    ${JSON.stringify(titleOf(id))}: ${rating},\n`);
+/** A history in Python, titles where they are known. */
+function inPython(rated: Rated[]): string {
+  const entries = rated.map(({ id, rating }) => `    ${JSON.stringify(titleOf(id))}: ${rating},\n`);
   return entries.length ? `{\n${entries.join("")}}` : "{}";
-});
+}
 
 /** A program that opens the model that is served. */
-export function pythonOf(model: Served | null, lines: string): string {
+export function pythonOf(model: Served | null, lines: string, rated: Rated[] = ratings.value): string {
   const name = JSON.stringify(model?.name ?? "films.harmonium");
   const loader = model?.kind === "choices" ? "ChoiceRecommender" : "Recommender";
-  return `from harmonium import ${loader}\n\nrecommender = ${loader}.load(${name})\nhistory = ${historyInPython.value}\n${lines}`;
+  return `from harmonium import ${loader}\n\nrecommender = ${loader}.load(${name})\nhistory = ${inPython(rated)}\n${lines}`;
 }
 
 /** Learn the titles of rated items that came with the URL; one that the model does not know leaves the ratings. */
@@ -80,9 +92,16 @@ export async function loadExamples(model: Served): Promise<Example[]> {
   }));
 }
 
+/** What somebody made up has rated. */
+export const ratedBy = ({ rated }: Example): Rated[] => rated.map(({ item, rating }) => ({ id: idOf(item.item_id), rating }));
+
 export const CHOSEN = 1; // the "rating" of what was chosen: its weight
 
-export const loadModel = (): Promise<Served> => askOnce<Served>("/model");
+export const loadModel = (): Promise<Served> =>
+  askOnce<Served>("/model").then((model) => {
+    served.value = model;
+    return model;
+  });
 
 const N_ASKED = 120; // most rated items to ask about
 export async function loadPopular(): Promise<Item[]> {

@@ -21,12 +21,14 @@ export interface ShortReason {
   item_id: ItemId;
   title: string;
   rating: number | null;
-  contribution: number;
+  contribution: number; // to the probability of liking; of a model of choices, to the score
+  score_contribution: number | null; // to what the list is ranked by
 }
 
 export interface Place extends PredictedItem {
   rank: number;
   score: number;
+  probability_of_choice: number | null; // null where lists are ranked by liking alone
   reasons: ShortReason[];
 }
 
@@ -64,6 +66,8 @@ export interface Explanation {
   item: PredictedItem;
   baseline: PredictedItem;
   reasons: FullReason[];
+  score: number;
+  probability_of_choice: number | null;
   units: UnitPart[];
   method: string;
 }
@@ -131,6 +135,7 @@ export interface ModelInfo {
   n_training_ratings: number;
   scale: { levels: number[]; names: string[] | null; description: string };
   like: number;
+  has_choices: boolean;
   has_titles: boolean;
   has_record: boolean;
   settings: Record<string, unknown>;

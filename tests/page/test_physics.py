@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from harmonium.laboratory import chains, machines
+from harmonium.sampling.mixing import mixing
 from harmonium.units import bernoulli
 
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
@@ -34,6 +35,7 @@ process.stdout.write(JSON.stringify({
   valleys: physics.valleys(physics.allFreeEnergies(machine)),
   bits: states.map((v) => physics.bitsOf(physics.stateOf(v), v.length)),
   random: Array.from({ length: 8 }, toss),
+  memory: given.traces.map((traces) => physics.memory(traces)),
 }));
 """
 
@@ -93,7 +95,7 @@ def test_the_browsers_physics_is_the_librarys(replay: Any):
             "machine": {"W": machine.W.tolist(), "b": machine.b.tolist(), "c": machine.c.tolist()},
             "pairs": {"J": pairs.J.tolist(), "b": pairs.b.tolist()},
             "states": v.tolist(), "hidden": h.tolist(), "joint": joint.tolist(), "temperatures": temperatures,
-            "fields": fields.tolist(), "uniforms": uniforms.tolist(), "clamp": clamp, "seed": 7,
+            "fields": fields.tolist(), "uniforms": uniforms.tolist(), "clamp": clamp, "seed": 7, "traces": [],
         }
     )  # fmt: skip
     s = np.hstack((v, h))
@@ -117,3 +119,19 @@ def test_the_browsers_physics_is_the_librarys(replay: Any):
     np.testing.assert_allclose(said["clamped"], np.where(fits, p, 0) / p[fits].sum(), **EXACT)
     free = machines.free_energy(machine, bits)
     assert said["valleys"] == [steepest(free, state) for state in range(512)]
+
+
+def test_the_browser_measures_how_long_a_chain_remembers_as_the_library_does(replay: Any):
+    rng = np.random.default_rng(3)
+    slow = np.cumsum(rng.standard_normal(400))  # too short for how long it remembers
+    steps = rng.standard_normal(4000)
+    for k in range(1, len(steps)):
+        steps[k] += 0.9 * steps[k - 1]
+    flat, several = np.full((30, 1), 2.0), rng.standard_normal((300, 3)) @ rng.standard_normal((3, 3))
+    traces = [rng.standard_normal((500, 1)), steps[:, None], slow[:, None], flat, several - several.mean(axis=0)]
+    asked = {"pairs": {"J": [[0.0]], "b": [0.0]}, "fields": [], "uniforms": [], "clamp": [None], "seed": 1}
+    asked |= {name: [] for name in ("states", "hidden", "joint", "temperatures")}
+    said = replay({**asked, "machine": {"W": [[0.0]], "b": [0.0], "c": [0.0]}, "traces": [x.T.tolist() for x in traces]})
+    for trace, found in zip(traces, said["memory"], strict=True):
+        expected = mixing(trace)
+        assert found["time"] == pytest.approx(expected.time, rel=1e-9) and found["reliable"] == expected.reliable

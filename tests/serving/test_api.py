@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from _world import NASTY
+from _world import NASTY, recommender
 
 from harmonium.conventions import UNRATED
 
@@ -57,6 +57,32 @@ def test_nobody_gets_the_popular_list_and_one_rating_changes_it(api, trained):
     assert [row["item_id"] for row in nobody] == [one.item_id for one in trained.recommend({})]
     one = api.post("/api/v1/recommend", json={"history": HISTORY[:1]}).json()["recommendations"]
     assert [row["score"] for row in one] != [row["score"] for row in nobody]
+
+
+@pytest.mark.parametrize("rank_by", ["joint", "liking", None])
+def test_a_list_is_ranked_as_asked_and_its_reasons_are_of_what_ranks_it(serve, tmp_path, rank_by):
+    chosen = recommender(choices=True)
+    chosen.save(tmp_path / "joint.harmonium")
+    api = serve(model=tmp_path / "joint.harmonium")
+    asked = {"history": HISTORY, "n": 5, "n_reasons": 2, "rank_by": rank_by}
+    found = api.post("/api/v1/recommend", json=asked).json()["recommendations"]
+    expected = chosen.recommend(pairs(), 5, rank_by=rank_by)
+    assert [row["item_id"] for row in found] == [one.item_id for one in expected]
+    assert all((row["probability_of_choice"] is None) == (rank_by == "liking") for row in found)
+    for row, place in zip(found, expected):
+        assert row["score"] == pytest.approx(place.score, abs=1e-5)
+        for reason in row["reasons"]:
+            less = [pair for pair in pairs() if pair[0] != reason["item_id"]]
+            (without,) = chosen.recommend(less, 1, allow=[row["item_id"]], rank_by=rank_by)
+            assert reason["score_contribution"] == pytest.approx(place.score - without.score, abs=1e-5)
+
+
+def test_a_ranking_that_the_model_cannot_do_is_refused_alone(serve, tmp_path):
+    recommender(choices=False).save(tmp_path / "liking.harmonium")
+    api = serve(model=tmp_path / "liking.harmonium")
+    refused = problem(api.post("/api/v1/recommend", json={"rank_by": "joint"}), 422, "setting")
+    assert "machine of choices" in refused["detail"]
+    assert api.post("/api/v1/recommend", json={"rank_by": "liking"}).status_code == 200
 
 
 def test_filters_are_those_of_the_library(api, trained):

@@ -29,11 +29,11 @@ export function useGlide(list: RefObject<HTMLElement | null>): void {
   });
 }
 
-/** Whether an element is on the screen. */
-export function useOnScreen(place: RefObject<Element | null>): boolean {
+/** Whether an element is on the screen, or near it by a margin. */
+export function useOnScreen(place: RefObject<Element | null>, margin = "0px"): boolean {
   const [on, setOn] = useState(false);
   useEffect(() => {
-    const watch = new IntersectionObserver((entries) => setOn(entries.at(-1)!.isIntersecting));
+    const watch = new IntersectionObserver((entries) => setOn(entries.at(-1)!.isIntersecting), { rootMargin: margin });
     watch.observe(place.current!);
     return () => watch.disconnect();
   }, []);

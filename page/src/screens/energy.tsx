@@ -6,17 +6,18 @@ import { counted, percent } from "../parts/bars";
 import { Copies } from "../parts/copies";
 import { Waiting, useMade } from "../parts/making";
 import { isStill, useOnScreen, useTicks, useWidth } from "../parts/motion";
-import { Glyph, Pixels } from "../parts/pixels";
+import { Glyph, Picture, Pixels } from "../parts/pixels";
 import { Slider } from "../parts/slider";
 import * as physics from "../physics";
 import { random } from "../random";
 import { type Small, SMALL_IN_PYTHON, small } from "../small";
-import { seed, temperature } from "../state";
+import { ball, seed, temperature } from "../state";
 import { type Terrain, terrain } from "../terrain";
 
 const PER_SECOND = 5; // sweeps
 const TRAIL = 24; // states remembered
 const HEIGHT = 300;
+const LEFT = 28; // of the axis
 
 export function Energy() {
   const made = useMade(small);
@@ -49,16 +50,19 @@ function Landscape({ small: { machine, landscape, data } }: { small: Small }) {
   const free = useMemo(() => physics.allFreeEnergies(machine, T), [machine, T]);
   const tosses = useRef(random(seed.value));
   const nothing = () => land.bottoms.map(() => 0);
-  const [ball, setBall] = useState<Rolling>(() => ({ v: physics.bitsOf(0b010_110_011, n), trail: [], visits: nothing() }));
+  const [rolling, setRolling] = useState<Rolling>(() => ({ v: physics.bitsOf(ball.peek(), n), trail: [], visits: nothing() }));
   const [running, setRunning] = useState(false);
   const frame = useRef<HTMLDivElement>(null);
   const here = useOnScreen(frame);
   useEffect(() => {
     if (here && !isStill()) setRunning(true);
   }, [here]);
-  const put = (v: number[]) => setBall((now) => ({ ...now, v, trail: [] }));
+  const put = (v: number[]) => {
+    setRolling((now) => ({ ...now, v, trail: [] }));
+    ball.value = physics.stateOf(v);
+  };
   const roll = (times: number) =>
-    setBall((now) => {
+    setRolling((now) => {
       let { v, trail } = now;
       const visits = [...now.visits];
       for (let k = 0; k < times; k++) {
@@ -71,24 +75,27 @@ function Landscape({ small: { machine, landscape, data } }: { small: Small }) {
       return { v, trail, visits };
     });
   useTicks(running && here, PER_SECOND, roll);
-  const state = physics.stateOf(ball.v);
+  const state = physics.stateOf(rolling.v);
+  useEffect(() => {
+    if (!running) ball.value = state; // where it lies still, a reload finds it
+  }, [running, state]);
   const lowest = Math.min(...free);
   return (
     <>
       <div class="stack" ref={frame}>
         <figure class="card">
-          <Terrainscape land={land} free={free} normal={landscape.free_energy} ball={ball} side={data.side} onPut={(s) => put(physics.bitsOf(s, n))} />
+          <Terrainscape land={land} free={free} normal={landscape.free_energy} ball={rolling} side={data.side} onPut={(s) => put(physics.bitsOf(s, n))} />
           <div class="energy-foot">
             <div class="pixel-box">
               <Pixels
-                v={ball.v}
+                v={rolling.v}
                 side={data.side}
                 label="The picture of the moment; each pixel is a switch"
-                onPick={(i) => put(ball.v.map((on, k) => (k === i ? 1 - on : on)))}
+                onPick={(i) => put(rolling.v.map((on, k) => (k === i ? 1 - on : on)))}
               />
               <p class="small">
                 <b>{(free[state]! - lowest).toFixed(1)}</b> nats above the lowest,{" "}
-                <b>{said(physics.distribution(free, T)[state]!)}</b> of the time
+                seen <b>{said(physics.distribution(free, T)[state]!)}</b> of the time
               </p>
             </div>
             <div class="controls">
@@ -115,10 +122,10 @@ function Landscape({ small: { machine, landscape, data } }: { small: Small }) {
                 shown={T.toFixed(1)}
                 onChange={(value) => {
                   temperature.value = value;
-                  setBall((now) => ({ ...now, visits: nothing() }));
+                  setRolling((now) => ({ ...now, visits: nothing() }));
                 }}
               />
-              <Visits land={land} visits={ball.visits} exact={physics.distribution(free, T)} />
+              <Visits land={land} visits={rolling.visits} exact={physics.distribution(free, T)} side={data.side} />
             </div>
           </div>
           <figcaption>
@@ -136,7 +143,7 @@ function Landscape({ small: { machine, landscape, data } }: { small: Small }) {
   );
 }
 
-const said = (p: number): string => (p < 0.0001 ? "hardly any" : p < 0.01 ? `${(100 * p).toFixed(2)}\u00a0%` : percent(p));
+const said = (p: number): string => (p < 0.0001 ? "less than 0.01\u00a0%" : p < 0.01 ? `${(100 * p).toFixed(2)}\u00a0%` : percent(p));
 
 interface TerrainProps {
   land: Terrain;
@@ -153,7 +160,7 @@ function Terrainscape({ land, free, normal, ball, side, onPut }: TerrainProps) {
   const low = Math.min(...free);
   const [deepest, highest] = [Math.min(...normal), Math.max(...normal)];
   const foot = 46;
-  const x = scaleLinear([0, free.length - 1], [6, width - 6]);
+  const x = scaleLinear([0, free.length - 1], [LEFT, width - 6]);
   const y = scaleLinear([0, highest - deepest], [HEIGHT - foot - 14, 16]).clamp(true);
   const points = useMemo(() => land.order.map((state, k): [number, number] => [x(k), y(free[state]! - low)]), [free, land, width]);
   const ground = useMemo(() => area<[number, number]>((p) => p[0], HEIGHT - foot, (p) => p[1]).curve(curveMonotoneX)(points)!, [points]);
@@ -169,8 +176,17 @@ function Terrainscape({ land, free, normal, ball, side, onPut }: TerrainProps) {
   const shownWidth = Math.min(26, (width / land.bottoms.length) * 0.75);
   return (
     <div ref={place}>
+      <p class="axis-title">free energy above the lowest, nats: higher is rarer</p>
       <svg class="terrain" viewBox={`0 0 ${width} ${HEIGHT}`} width={width} height={HEIGHT} role="img" aria-label="Free energy of all 512 pictures" onClick={at}>
         <path class="ground" d={ground} />
+        {y.ticks(4).map((tick) => (
+          <g key={tick} class="grid">
+            <line x1={LEFT} x2={width - 6} y1={y(tick)} y2={y(tick)} />
+            <text x={LEFT - 7} y={y(tick) + 4} text-anchor="end">
+              {tick}
+            </text>
+          </g>
+        ))}
         <path class="ridge" d={ridge} />
         {land.bottoms.map((bottom, k) => {
           const middle = (x(land.edges[k]!) + x(land.edges[k + 1]! - 1)) / 2;
@@ -183,9 +199,6 @@ function Terrainscape({ land, free, normal, ball, side, onPut }: TerrainProps) {
           return <circle key={k} class="trail" cx={tx} cy={ty - 5} r={3} opacity={(0.6 * (k + 1)) / ball.trail.length} />;
         })}
         <circle class="ball" r={8} cx={bx} cy={by - 8} />
-        <text x={4} y={12}>
-          higher, rarer ↑
-        </text>
       </svg>
     </div>
   );
@@ -194,25 +207,30 @@ function Terrainscape({ land, free, normal, ball, side, onPut }: TerrainProps) {
 const N_NAMED = 14;
 
 /** Time spent in each valley: sampled so far, and what it must come to. */
-function Visits({ land, visits, exact }: { land: Terrain; visits: number[]; exact: number[] }) {
+function Visits({ land, visits, exact, side }: { land: Terrain; visits: number[]; exact: number[]; side: number }) {
   const share = land.bottoms.map(() => 0);
   exact.forEach((p, state) => (share[land.valley[state]!]! += p));
   const total = visits.reduce((sum, n) => sum + n, 0);
   const sampled = visits.map((n) => (total ? n / total : 0));
   const apart = physics.totalVariation(share, sampled);
   const most = Math.max(...share, ...sampled);
+  const [least, greatest] = [percent(Math.min(...share.slice(0, N_NAMED))), percent(Math.max(...share))];
   return (
     <div class="visits">
       <div class="visit-bars" role="img" aria-label={`Share of the time in each valley, sampled and exact; ${percent(apart)} apart`}>
         {share.slice(0, N_NAMED).map((p, k) => (
-          <span class="pillar" key={k}>
-            <span class="new" style={{ height: `${(100 * sampled[k]!) / most}%` }} />
-            <span class="old" style={{ height: `${(100 * p) / most}%` }} />
+          <span class="visit" key={k}>
+            <span class="pillar">
+              <span class="new" style={{ height: `${(100 * sampled[k]!) / most}%` }} />
+              <span class="old" style={{ height: `${(100 * p) / most}%` }} />
+            </span>
+            <Picture state={land.bottoms[k]!} side={side} />
           </span>
         ))}
       </div>
       <p class="small soft">
-        Time in each valley: bars sampled in {counted(total, "sweep")}, outline exact.{total > 0 && ` ${percent(apart)} apart.`}
+        Share of the time in the valley of each picture. Outline: exact, {least === greatest ? greatest : `${least} to ${greatest}`}. Bars:
+        sampled in {counted(total, "sweep")}{total > 0 && `, ${percent(apart)} apart`}.
       </p>
     </div>
   );

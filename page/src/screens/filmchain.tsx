@@ -101,6 +101,15 @@ export function FilmChain() {
     setChain(begun(films, levels.length));
   };
   useEffect(() => void start().catch((error: Error) => setProblem(error.message)), [ratings.value]);
+  const asked = chain && JSON.stringify(chain.films.map(({ id, level, held }) => [id, held && level]));
+  useEffect(() => {
+    if (!chain || chain.exact || model?.n_units === 0) return;
+    // the exact frequencies are there from the start; the half-step that comes with them is not made
+    ask<Answer>(requestOf(chain, 1, true)).then(
+      ({ exact }) => setChain((now) => (now && exact && !now.exact ? { ...now, exact: exact.levels } : now)),
+      (error: Error) => setProblem(error.message),
+    );
+  }, [asked]);
   if (!model || !chain) return problem ? <p class="problem">{problem}</p> : null;
   if (model.n_units === 0) return null;
   const toss = async (n: number) => {
@@ -151,7 +160,15 @@ export function FilmChain() {
           }}
         />
       )}
-      {chain.energies.length > 1 && <Trace values={chain.energies} length={N_TRACED} label="Energy of the films' chain, in nats" height={90} />}
+      {chain.energies.length > 1 && <Trace
+          values={chain.energies}
+          length={N_TRACED}
+          label="Energy of the films' chain, in nats"
+          yTitle="energy, nats"
+          xTitle={`the last ${N_TRACED} half-steps, now at the right`}
+          empty=""
+          height={90}
+        />}
       {problem && <p class="problem">{problem}</p>}
       <div class="row">
         <button type="button" class="primary" disabled={busy} onClick={() => void toss(1)}>

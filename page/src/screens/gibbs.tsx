@@ -141,7 +141,14 @@ function Chain({ small: { machine, data, patterns, landscape } }: { small: Small
               <h3 id="trace-title">Energy, half-step by half-step</h3>
               <span class="soft small">{state.steps.toLocaleString("en")} tossed</span>
             </header>
-            <Trace values={state.energies} length={N_TRACED} label="Energy of the last half-steps, in nats" />
+            <Trace
+              values={state.energies}
+              length={N_TRACED}
+              label="Energy of the last half-steps, in nats"
+              yTitle="energy, nats"
+              xTitle={`the last ${N_TRACED} half-steps, now at the right`}
+              empty="Run it, or toss once, and its energy is drawn here."
+            />
           </section>
           <Frequencies counts={state.counts} exact={exact} patterns={patterns} side={data.side} />
         </div>

@@ -11,7 +11,7 @@ import { isStill, useOnScreen, useWidth } from "../parts/motion";
 import { Glyph } from "../parts/pixels";
 import { stateOf } from "../physics";
 import { type Landscape, type Learnt, N_HIDDEN, type RestrictedMachine, type Small, landscapeOf, newMachine, small } from "../small";
-import { rule, seed, updates } from "../state";
+import { against, rule, seed, updates } from "../state";
 import { type Terrain, terrain } from "../terrain";
 
 const RATE = 0.4;
@@ -236,7 +236,7 @@ function Lessons({ small: { landscape, data, patterns }, here }: { small: Small;
             Learn 20 updates
           </button>
           <button type="button" disabled={busy && !playing} onClick={byHand(() => more(200))}>
-            200
+            Learn 200
           </button>
           <button type="button" class="plain" disabled={busy && !playing} onClick={byHand(() => follow(lessonAt(which, 0), 0))}>
             Forget all
@@ -294,6 +294,7 @@ function Surprise({ land, lesson, beat, patterns, side, height = HEIGHT, bare = 
   const size = Math.min(24, (width / land.bottoms.length) * 0.7);
   return (
     <div ref={place}>
+      {!bare && <p class="axis-title">surprise, nats: lower is more likely</p>}
       <svg class="surprise" viewBox={`0 0 ${width} ${height}`} width={width} height={height} role="img" aria-label={`Surprise at each picture. ${BEATS[beat]}`}>
         {(bare ? [] : y.ticks(4)).map((tick) => (
           <g key={tick} class="grid">
@@ -388,10 +389,11 @@ async function compare(report: (runs: Run[]) => void): Promise<void> {
 /** The short cuts and the whole way, from one seed. */
 function Compared() {
   const frame = useRef<HTMLElement>(null);
-  const here = useOnScreen(frame);
+  const here = useOnScreen(frame, "100% 0px");
   const [runs, setRuns] = useState<Run[] | null>(null);
   const [problem, setProblem] = useState("");
-  const [by, setBy] = useState<"updates" | "seconds">("updates");
+  const by = against.value === "seconds" ? "seconds" : "updates";
+  const coming = WAYS[runs?.length ?? 0];
   useEffect(() => {
     if (here && !runs) {
       setRuns([]);
@@ -412,7 +414,7 @@ function Compared() {
             ["seconds", "time"],
           ]}
           value={by}
-          onChoose={setBy}
+          onChoose={(value) => (against.value = value)}
         />
       </header>
       {problem && <p class="problem">{problem}</p>}
@@ -427,7 +429,16 @@ function Compared() {
         height={300}
         xFormat={by === "updates" ? String : seconds}
       >
-        {(area) => <Lines area={area} series={series} />}
+        {(area) => (
+          <>
+            <Lines area={area} series={series} />
+            {coming && !problem && (
+              <text x={area.width / 2} y={area.height - 12} text-anchor="middle">
+                {coming.name} is learning…
+              </text>
+            )}
+          </>
+        )}
       </Plot>
       <p class="note">
         All five start from the same machine and seed; the full chain takes a hundred sweeps. One sweep learns nearly as much an

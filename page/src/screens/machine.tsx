@@ -11,7 +11,7 @@ import { Picture } from "../parts/pixels";
 import * as physics from "../physics";
 import { random } from "../random";
 import { type GeneralMachine, type Learnt, type Mixing, type RestrictedMachine, general, newMachine, small } from "../small";
-import { seed } from "../state";
+import { mixingIn, seed } from "../state";
 
 const N_STAGES = 8; // of learning, after each of which forgetting is measured
 const N_UPDATES = 250; // in a stage
@@ -20,7 +20,7 @@ const N_SWEEPS = 600;
 const TURNS_PER_SECOND = 28;
 const N_TRACED = 140;
 const WORST_SHOWN = -3.6; // log-likelihood; before that, little is learnt and all is forgotten at once
-const FAST = 4; // the stage that the race is run at: later machines hardly leave their valley
+const [EARLY, LATE] = [3, 6]; // stages of the restricted machine for the race: before, it knows little; later it hardly leaves a valley
 
 type Any = RestrictedMachine | GeneralMachine;
 
@@ -80,30 +80,42 @@ export function Machine() {
     <div ref={frame}>
       <p class="lead">
         Hinton and Sejnowski's first Boltzmann machine had no layers: every unit could be tied to every other. That is the richer
-        machine, and the slower one. A unit's probability hangs on all the others, so only one may toss at a time, and everybody
-        else must wait.
+        machine, and one that cannot hurry. A unit's probability hangs on all the others, so only one may toss at a time, and
+        everybody else must wait: a sweep takes as many turns as there are units.
       </p>
       <p class="lead">
-        The <em>restricted</em> machine gives up the ties within a layer. In return a whole layer tosses at once. Here are both, on
-        the same pictures, taking their turns at the same pace.
+        The <em>restricted</em> machine gives up the ties within a layer. In return a whole layer tosses at once, and a sweep takes
+        two turns. Here are both, on the same pictures, at stages of learning when they know most nearly as much, taking their turns
+        at the same pace.
       </p>
       {wanted && <Loaded />}
     </div>
   );
 }
 
+/** The stages at which both machines know most nearly as much. */
+function even({ restricted, whole }: Both): [Stage<RestrictedMachine>, Stage<GeneralMachine>] {
+  const pairs = restricted.stages
+    .slice(EARLY - 1, LATE)
+    .flatMap((one) => whole.stages.map((other): [Stage<RestrictedMachine>, Stage<GeneralMachine>] => [one, other]));
+  const apart = ([one, other]: (typeof pairs)[number]) => Math.abs(one.log_likelihood - other.log_likelihood);
+  return pairs.reduce((best, pair) => (apart(pair) < apart(best) ? pair : best));
+}
+
 function Loaded() {
   const made = useMade(make);
-  if (!made.value) return <Waiting problem={made.problem}>Two machines are learning bars and stripes…</Waiting>;
-  const { restricted, whole } = made.value;
-  const shown = whole.stages[FAST - 1]!.machine;
+  const stages = useMemo(() => made.value && even(made.value), [made.value]);
+  if (!made.value || !stages) return <Waiting problem={made.problem}>Two machines are learning bars and stripes…</Waiting>;
+  const [restricted, whole] = stages.map(({ machine }) => machine) as [RestrictedMachine, GeneralMachine];
+  const turns = [made.value.restricted.turns, made.value.whole.turns];
   return (
     <>
-      <Race restricted={restricted.stages[FAST - 1]!.machine} whole={shown} turns={[restricted.turns, whole.turns]} />
+      <Race restricted={restricted} whole={whole} turns={turns} levels={stages.map((one) => one.log_likelihood)} />
+      <Remembering restricted={restricted} whole={whole} turns={turns} />
       <Forgetting both={made.value} />
       <Copies
-        request={mixingRequest(restricted.stages[FAST - 1]!.machine)}
-        python={`from urllib.request import Request, urlopen\nimport json\n\nbody = ${asPython(mixingRequest(shown).body)}\nrequest = Request("${location.origin}/api/v1/lab/mixing", json.dumps(body).encode(), {"content-type": "application/json"})\nprint(json.load(urlopen(request))["half_life"])`}
+        request={mixingRequest(restricted)}
+        python={`from urllib.request import Request, urlopen\nimport json\n\nbody = ${asPython(mixingRequest(whole).body)}\nrequest = Request("${location.origin}/api/v1/lab/mixing", json.dumps(body).encode(), {"content-type": "application/json"})\nprint(json.load(urlopen(request))["half_life"])`}
       />
     </>
   );
@@ -117,7 +129,6 @@ interface Runner {
   pictures: number; // finished sweeps
   changed: number; // sweeps after which the picture was another bar or stripe than the last one
   last: number; // bar or stripe met last
-  counts: number[];
 }
 
 const runner = (n: number): Runner => ({
@@ -128,12 +139,11 @@ const runner = (n: number): Runner => ({
   pictures: 0,
   changed: 0,
   last: -1,
-  counts: new Array<number>(512).fill(0),
 });
 
 interface Track {
   blocks: number[][];
-  field: (s: number[], i: number) => number;
+  fields: (s: number[], block: number) => number[]; // of the block's units
   energy: (s: number[]) => number;
 }
 
@@ -141,41 +151,47 @@ function tracks(restricted: RestrictedMachine, whole: GeneralMachine): [Track, T
   const [n, m] = [restricted.b.length, restricted.c.length];
   const units = (from: number, to: number) => Array.from({ length: to - from }, (_, k) => from + k);
   const pairs = general(whole);
-  const N = whole.b.length;
+  const order = [...units(n, whole.b.length), ...units(0, n)];
   return [
     {
       blocks: [units(n, n + m), units(0, n)],
-      field: (s, i) =>
-        i < n ? physics.visibleFields(restricted, s.slice(n))[i]! : physics.hiddenFields(restricted, s.slice(0, n))[i - n]!,
+      fields: (s, block) => (block ? physics.visibleFields(restricted, s.slice(n)) : physics.hiddenFields(restricted, s.slice(0, n))),
       energy: (s) => physics.energy(restricted, s.slice(0, n), s.slice(n)),
     },
     {
-      blocks: [...units(n, N), ...units(0, n)].map((i) => [i]),
-      field: (s, i) => physics.unitField(pairs, s, i),
+      blocks: order.map((i) => [i]),
+      fields: (s, block) => [physics.unitField(pairs, s, order[block]!)],
       energy: (s) => physics.generalEnergy(pairs, s),
     },
   ];
 }
 
-function move(from: Runner, { blocks, field, energy }: Track, patterns: Set<number>, n: number, times: number, toss: () => number): Runner {
-  let now = from;
+function move(from: Runner, { blocks, fields, energy }: Track, patterns: Set<number>, n: number, times: number, toss: () => number): Runner {
+  const now: Runner = { ...from, s: [...from.s], energies: [...from.energies] };
   for (let k = 0; k < times; k++) {
-    const drawn = blocks[now.turn % blocks.length]!;
-    const s = [...now.s];
-    for (const i of drawn) s[i] = toss() < physics.sigmoid(field(now.s, i)) ? 1 : 0;
-    const turn = now.turn + 1;
-    now = { ...now, s, drawn, turn, energies: [...now.energies, energy(s)].slice(-N_TRACED) };
-    if (turn % blocks.length) continue;
-    const picture = physics.stateOf(s.slice(0, n));
-    const counts = [...now.counts];
-    counts[picture]!++;
-    const met = patterns.has(picture) ? picture : now.last;
-    now = { ...now, counts, pictures: now.pictures + 1, changed: now.changed + (met !== now.last ? 1 : 0), last: met };
+    const block = now.turn % blocks.length;
+    now.drawn = blocks[block]!;
+    fields(now.s, block).forEach((field, i) => (now.s[now.drawn[i]!] = toss() < physics.sigmoid(field) ? 1 : 0));
+    now.turn++;
+    now.energies.push(energy(now.s));
+    if (now.turn % blocks.length) continue;
+    now.pictures++;
+    const picture = physics.stateOf(now.s.slice(0, n));
+    if (!patterns.has(picture)) continue;
+    if (picture !== now.last) now.changed++;
+    now.last = picture;
   }
+  now.energies = now.energies.slice(-N_TRACED);
   return now;
 }
 
-function Race({ restricted, whole, turns }: { restricted: RestrictedMachine; whole: GeneralMachine; turns: number[] }) {
+interface Pair {
+  restricted: RestrictedMachine;
+  whole: GeneralMachine;
+  turns: number[]; // of a sweep of each
+}
+
+function Race({ restricted, whole, turns, levels }: Pair & { levels: number[] }) {
   const [running, setRunning] = useState(false);
   const frame = useRef<HTMLDivElement>(null);
   const here = useOnScreen(frame);
@@ -223,11 +239,19 @@ function Race({ restricted, whole, turns }: { restricted: RestrictedMachine; who
             <div class="row nowrap">
               <Picture state={physics.stateOf(one.s.slice(0, n))} side={3} label="Its picture now" />
               <p class="small">
-                A sweep takes <b>{turns[k]}</b> turns. After {counted(one.turn, "turn")}: <b>{counted(one.pictures, "sweep")}</b>, another bar or
+                It has learnt the pictures up to {signed(levels[k]!, 2)} nats. A sweep takes <b>{turns[k]}</b> turns. After {counted(one.turn, "turn")}: <b>{counted(one.pictures, "sweep")}</b>, another bar or
                 stripe <b>{counted(one.changed, "time")}</b>.
               </p>
             </div>
-            <Trace values={one.energies} length={N_TRACED} label="Energy of the last turns, in nats" height={90} />
+            <Trace
+              values={one.energies}
+              length={N_TRACED}
+              label="Energy of the last turns, in nats"
+              yTitle="energy, nats"
+              xTitle={`the last ${N_TRACED} turns, now at the right`}
+              empty="Run both, and the energy is drawn here."
+              height={90}
+            />
           </figure>
         ))}
       </div>
@@ -235,6 +259,81 @@ function Race({ restricted, whole, turns }: { restricted: RestrictedMachine; who
   );
 }
 
+const MEASURED = 40_000; // turns of each machine
+const AT_ONCE = 4_000; // between two pictures
+const SHORT = 40; // turns shown at least
+
+/** The pixels after each sweep of both machines, as many turns as they have made. */
+interface Measured {
+  runners: [Runner, Runner];
+  traces: [number[][], number[][]]; // of each pixel
+}
+
+/** How long each machine remembers its picture, measured on chains that run now. */
+function Remembering({ restricted, whole, turns }: Pair) {
+  const frame = useRef<HTMLElement>(null);
+  const here = useOnScreen(frame, "50% 0px");
+  const lanes = useMemo(() => tracks(restricted, whole), [restricted, whole]);
+  const n = restricted.b.length;
+  const tosses = useRef(random(seed.value));
+  const nothing = () => Array.from({ length: n }, (): number[] => []);
+  const fresh = (): Measured => ({ runners: [runner(n + restricted.c.length), runner(whole.b.length)], traces: [nothing(), nothing()] });
+  const [now, setNow] = useState<Measured>(fresh);
+  const made = now.runners[0].turn;
+  const measure = (from: Measured, times: number): Measured => {
+    const [first, second] = lanes.map((lane, k) => {
+      let one = from.runners[k]!;
+      const traces = from.traces[k]!.map((trace) => [...trace]);
+      for (let left = times; left > 0; left -= turns[k]!) {
+        one = move(one, lane, NO_PATTERNS, n, turns[k]!, tosses.current);
+        for (let i = 0; i < n; i++) traces[i]!.push(one.s[i]!);
+      }
+      return { one, traces };
+    });
+    return { runners: [first!.one, second!.one], traces: [first!.traces, second!.traces] };
+  };
+  useEffect(() => {
+    if (!here || made >= MEASURED) return undefined;
+    const next = requestAnimationFrame(() => setNow(measure(now, isStill() ? MEASURED : AT_ONCE)));
+    return () => cancelAnimationFrame(next);
+  }, [here, now]);
+  const found = useMemo(() => (made ? now.traces.map((traces) => physics.memory(traces)) : []), [now]);
+  const series = found.map(({ correlation }, k) => ({
+    name: k ? "standard" : "restricted",
+    kind: k ? "c" : "a",
+    points: correlation.map((rho, lag): [number, number] => [lag * turns[k]!, rho]),
+  }));
+  const points = series.flatMap((one) => one.points);
+  const cost = (k: number) => `${found[k]!.reliable ? "" : "at least "}${Math.round(found[k]!.time * turns[k]!).toLocaleString("en")} turns`;
+  return (
+    <section class="card compared" ref={frame} aria-labelledby="remembering-title">
+      <header>
+        <h3 id="remembering-title">How long each remembers its picture, measured on two chains that run now</h3>
+        <button type="button" disabled={made < MEASURED} onClick={() => setNow(fresh())}>
+          Measure again
+        </button>
+      </header>
+      <Plot
+        label="Autocorrelation of the pixels of both machines"
+        x={[0, Math.max(SHORT, ...points.map(([lag]) => lag))]}
+        y={[Math.min(-0.1, ...points.map(([, rho]) => rho)), 1]}
+        xTitle="turns later"
+        yTitle="autocorrelation of the pixels: 1, still the same picture; 0, any"
+        right={84}
+      >
+        {(area) => <Lines area={area} series={series} />}
+      </Plot>
+      {found.length > 0 && (
+        <p class="note" role="status">
+          After {made.toLocaleString("en")} turns of each: a picture that owes nothing to the last one costs the restricted machine{" "}
+          {cost(0)}, the standard one {cost(1)} (the integrated autocorrelation time).
+        </p>
+      )}
+    </section>
+  );
+}
+
+const NO_PATTERNS = new Set<number>();
 const R = 9;
 
 function Layers({ machine, now }: { machine: RestrictedMachine; now: Runner }) {
@@ -323,7 +422,7 @@ function halfLife({ mixing }: Stage<Any>, turns: number, by: Unit): number {
 
 /** How long each machine takes to forget, as it learns more. */
 function Forgetting({ both }: { both: Both }) {
-  const [by, setBy] = useState<Unit>("turns");
+  const by: Unit = mixingIn.value in AXES ? (mixingIn.value as Unit) : "turns";
   const schools: [string, School<Any>][] = [
     ["restricted", both.restricted],
     ["standard", both.whole],
@@ -350,7 +449,7 @@ function Forgetting({ both }: { both: Both }) {
     <section class="card compared" aria-labelledby="forgetting-title">
       <header>
         <h3 id="forgetting-title">The more it knows, the longer it takes to forget where it began</h3>
-        <Choice label="In" options={(["turns", "sweeps", "time"] as Unit[]).map((one) => [one, one])} value={by} onChoose={setBy} />
+        <Choice label="In" options={(["turns", "sweeps", "time"] as Unit[]).map((one) => [one, one])} value={by} onChoose={(value) => (mixingIn.value = value)} />
       </header>
       <Plot
         label="Half-life of both machines against what they have learnt"

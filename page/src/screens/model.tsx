@@ -5,6 +5,7 @@ import { useAnswer, useConstant } from "../parts/asking";
 import { MINUS, percent } from "../parts/bars";
 import { Choice } from "../parts/choice";
 import { Copies } from "../parts/copies";
+import { curve, measure as chosenMeasure } from "../state";
 import { history, loadModel } from "../taste";
 import type { ChoiceModelInfo, EnergyAnswer, Evaluation, FreeEnergies, ListEvaluation, ModelInfo, Score, Served, TrainingEvent } from "../types";
 
@@ -132,7 +133,7 @@ function Problem({ text }: { text: string }) {
 
 function Curves() {
   const answer = useConstant<{ events: TrainingEvent[] }>("/model/training");
-  const [what, setWhat] = useState<"validation_rmse" | "validation_log_loss">("validation_rmse");
+  const what = curve.value === "validation_log_loss" ? "validation_log_loss" : "validation_rmse";
   const epochs = (answer.value?.events ?? []).filter((event) => event.kind === "epoch" && event[what] !== null);
   const machines = [...new Set(epochs.map(({ machine }) => machine))];
   const series = machines.map((machine, k) => ({
@@ -153,7 +154,7 @@ function Curves() {
             ["validation_log_loss", "nats"],
           ]}
           value={what}
-          onChoose={setWhat}
+          onChoose={(value) => (curve.value = value)}
         />
       </header>
       <Problem text={answer.problem} />
@@ -192,7 +193,7 @@ type Measure = keyof typeof MEASURES;
 
 function Scores() {
   const answer = useConstant<Evaluation>("/model/evaluation");
-  const [measure, setMeasure] = useState<Measure>("rmse");
+  const measure: Measure = chosenMeasure.value in MEASURES ? (chosenMeasure.value as Measure) : "rmse";
   const found = answer.value;
   const rows: [string, Score][] = found ? [["this model", found.model], ...Object.entries(found.baselines)] : [];
   const error = (score: Score) => 2 * (score[`${measure}_se`] ?? 0);
@@ -204,7 +205,7 @@ function Scores() {
     <section class="card" aria-labelledby="scores-title">
       <header>
         <h3 id="scores-title">Against plain rules</h3>
-        <Choice label="Measure" options={Object.keys(MEASURES).map((key) => [key as Measure, key.replace("_", " ").toUpperCase()])} value={measure} onChoose={setMeasure} />
+        <Choice label="Measure" options={Object.keys(MEASURES).map((key) => [key as Measure, key.replace("_", " ").toUpperCase()])} value={measure} onChoose={(value) => (chosenMeasure.value = value)} />
       </header>
       <Problem text={answer.problem} />
       {found && (
@@ -233,6 +234,14 @@ function Scores() {
                   </td>
                 </tr>
               ))}
+              <tr class="scale" aria-hidden="true">
+                <th />
+                <td>
+                  <span>{low.toFixed(2)}</span>
+                  <span>{most.toFixed(2)}</span>
+                </td>
+                <td />
+              </tr>
             </tbody>
           </table>
           <p class="note">

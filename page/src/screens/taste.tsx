@@ -1,13 +1,14 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { useAnswer } from "../parts/asking";
-import { MINUS, Share, counted, percent, points } from "../parts/bars";
+import { MINUS, Share, counted, percent, points, signed } from "../parts/bars";
+import { Choice } from "../parts/choice";
 import { Copies } from "../parts/copies";
 import { useGlide } from "../parts/motion";
 import { Search } from "../parts/search";
 import { Stars, StarValue } from "../parts/stars";
 import { Vessels } from "../parts/vessels";
-import { idOf, notSeen, rate, ratings, sayNotSeen, unit, unitName, unrate, why } from "../state";
+import { idOf, notSeen, rankBy, rate, ratings, sayNotSeen, unit, unitName, unrate, why } from "../state";
 import {
   type Example,
   N_LISTED,
@@ -22,6 +23,8 @@ import {
   meet,
   meetRated,
   pythonOf,
+  ranking,
+  ratedBy,
   recommendRequest,
   titleOf,
 } from "../taste";
@@ -56,28 +59,26 @@ export function Taste() {
       ) : (
         <p class="lead">
           Give stars to films you know. <em>Not seen</em> is an answer too: a film you did not see is left out of the sum, it does
-          not count as a zero. Each answer shifts the hidden units, and the hidden units reorder the list.
+          not count as a zero. Each rating shifts the hidden units, and the list is put in order anew.
         </p>
       )}
       {problem && <p class="problem">{problem}</p>}
       <Examples examples={examples} />
-      <div class="cols two">
-        <div class="stack">
-          {model && <Asking levels={levelsOf(model)} popular={popular} />}
-          {model && ratings.value.length > 0 && <YourRatings levels={levelsOf(model)} />}
-        </div>
-        <div class="stack">
-          <List model={model} />
-          {model?.kind === "ratings" && model.n_units > 0 && <Hidden />}
-        </div>
+      <div class="cols two taste">
+        {model && <Asking levels={levelsOf(model)} popular={popular} />}
+        {model && ratings.value.length > 0 && <YourRatings levels={levelsOf(model)} />}
+        <List model={model} />
+        {model?.kind === "ratings" && model.n_units > 0 && <Hidden />}
       </div>
-      <Copies
-        request={recommendRequest.value}
-        python={pythonOf(
-          model,
-          `for film in recommender.recommend(history, n=${N_LISTED}):\n    print(film.title, ${model?.kind === "choices" ? "film.score, film.probability" : "film.rating, film.probability_of_liking"})`,
-        )}
-      />
+      {recommendRequest.value && (
+        <Copies
+          request={recommendRequest.value}
+          python={pythonOf(
+            model,
+            `for film in recommender.recommend(history, n=${N_LISTED}${ranking.value ? `, rank_by="${ranking.value}"` : ""}):\n    print(film.title, ${model?.kind === "choices" ? "film.score, film.probability" : "film.rating, film.probability_of_liking, film.probability_of_choice"})`,
+          )}
+        />
+      )}
     </>
   );
 }
@@ -86,10 +87,10 @@ export function Taste() {
 const levelsOf = (model: Served): number[] | null => (model.kind === "choices" ? null : model.scale.levels);
 
 function Examples({ examples }: { examples: Example[] }) {
-  const take = ({ rated }: Example) => {
-    meet(rated.map(({ item }) => item));
+  const take = (example: Example) => {
+    meet(example.rated.map(({ item }) => item));
     notSeen.value = [];
-    ratings.value = rated.map(({ item, rating }) => ({ id: idOf(item.item_id), rating }));
+    ratings.value = ratedBy(example);
   };
   if (!examples.length && !ratings.value.length) return <div class="row examples" />;
   return (
@@ -192,9 +193,9 @@ function Title({ id }: { id: string }) {
   );
 }
 
-/** "Matrix, The (1999)" as people say it: "The Matrix", 1999. */
+/** "Matrix, The (1999)" as people say it: "The Matrix", 1999. A second title in brackets before the year is left out. */
 export function split(title: string, year: number | null): { name: string; year: number | null } {
-  const found = /^(.*?)\s*\((\d{4})\)$/.exec(title);
+  const found = /^(.+?)(?:\s+\(\D[^()]*\))*\s*\((\d{4})\)$/.exec(title);
   const name = found ? found[1]! : title;
   const article = /^(.*), (The|A|An|Les?|La|Il|El|Der|Die|Das)$/.exec(name);
   return { name: article ? `${article[2]} ${article[1]}` : name, year: found ? Number(found[2]) : year };
@@ -231,33 +232,65 @@ function List({ model }: { model: Served | null }) {
   const most = model?.kind === "ratings" ? model.scale.levels.at(-1)! : 5;
   const unknown = model?.kind === "choices" ? "Before it knows you: what most people chose" : "Before it knows you: well liked, and by many";
   return (
-    <section class="card" aria-labelledby="list-title" aria-busy={answer.waiting}>
+    <section class="card listed" aria-labelledby="list-title" aria-busy={answer.waiting}>
       <header>
         <h3 id="list-title">{found?.n_rated ? "For you" : unknown}</h3>
-        <span class="soft small">{captionOf(model)}</span>
+        {model?.kind === "ratings" && model.has_choices ? (
+          <Choice
+            label="Ranked by"
+            options={[
+              ["", "next and liked"],
+              ["liking", "liked"],
+            ]}
+            value={ranking.value ?? ""}
+            onChoose={(value) => (rankBy.value = value)}
+          />
+        ) : (
+          <span class="soft small">{captionOf(model)}</span>
+        )}
       </header>
       {answer.problem && <p class="problem">{answer.problem}</p>}
       <ol class="list" ref={list}>
-        {found?.kind === "ratings" && found.recommendations.map((place) => <Entry key={idOf(place.item_id)} place={place} most={most} />)}
+        {found?.kind === "ratings" &&
+          found.recommendations.map((place) => <Entry key={idOf(place.item_id)} place={place} most={most} likeliest={likeliestOf(found.recommendations)} />)}
         {found?.kind === "choices" && found.recommendations.map((place) => (
             <Chosen key={idOf(place.item_id)} place={place} most={Math.max(...found.recommendations.map(({ probability }) => probability ?? 0), 1e-9)} />
           ))}
         {!found && Array.from({ length: N_LISTED }, (_, k) => <li key={k} class="ghost" aria-hidden="true" />)}
       </ol>
+      {found?.kind === "ratings" && <p class="note">{rankingOf(found.recommendations, found.n_rated, model)}</p>}
     </section>
   );
 }
+
+/** What the order of a list means, in words. */
+function rankingOf(places: Place[], nRated: number, model: Served | null): string {
+  const held = "drawn towards the usual where few have rated a film";
+  const part = nRated ? " Below each title: what the list would lose most by, were you to forget that rating." : "";
+  if (places[0] && places[0].probability_of_choice !== null)
+    return (
+      `The star is the rating to expect. Ranked by two chances, one times the other: that you like a film, ${held}, and that it ` +
+      `is among the next you choose (its bar is a share of the list's largest).${part}`
+    );
+  const other = model?.kind === "ratings" && model.has_choices ? ", whether or not you would ever choose it" : "";
+  return `The star is the rating to expect. Ranked by the chance that you like a film${other}, ${held}.${part}`;
+}
+
+const likeliestOf = (places: Place[]): number => Math.max(1e-9, ...places.map((place) => place.probability_of_choice ?? 0));
 
 function captionOf(model: Served | null): string {
   if (model?.kind !== "choices") return "stars · chance that you like it";
   return model.calibrated ? "chance that it is among your next choices" : "the best first";
 }
 
-function Entry({ place, most }: { place: Place; most: number }) {
+function Entry({ place, most, likeliest }: { place: Place; most: number; likeliest: number }) {
   return (
-    <Row place={place} reason={<Reason reasons={place.reasons} genres={place.genres} />}>
+    <Row place={place} reason={<Reason place={place} />}>
       <StarValue value={place.rating} most={most} />
-      <Chance value={place.probability_of_liking} of="to like it" />
+      <span class="chances">
+        <Chance value={place.probability_of_liking} of="liked" />
+        {place.probability_of_choice !== null && <Chance value={place.probability_of_choice} most={likeliest} of="next" />}
+      </span>
     </Row>
   );
 }
@@ -267,7 +300,7 @@ function Chosen({ place, most }: { place: ChosenPlace; most: number }) {
   return (
     <Row place={place} reason={<ChoiceReason reasons={place.reasons} genres={place.genres} />}>
       <span />
-      {place.probability === null ? <span /> : <Chance value={place.probability} most={most} of="to choose it next" />}
+      {place.probability === null ? <span /> : <span class="chances"><Chance value={place.probability} most={most} of="next" /></span>}
     </Row>
   );
 }
@@ -301,22 +334,29 @@ function Chance({ value, of, most = 1 }: { value: number; of: string; most?: num
   return (
     <span class="chance">
       <Share value={value / most} />
-      {value < SMALL ? `${(100 * value).toFixed(1)}\u00a0%` : percent(value)}
-      <span class="hidden-text"> {of}</span>
+      <span class="value">{value < SMALL ? `${(100 * value).toFixed(1)}\u00a0%` : percent(value)}</span>
+      <span class="of">{of}</span>
     </span>
   );
 }
 
-/** The reason that speaks most for a film, or the strongest where none does. */
-const foremost = (reasons: ShortReason[]): ShortReason | undefined => reasons.find(({ contribution }) => contribution > 0) ?? reasons[0];
+/** What a reason adds to what the list is ranked by. */
+const partOf = ({ contribution, score_contribution }: ShortReason): number => score_contribution ?? contribution;
 
-function Reason({ reasons, genres }: { reasons: ShortReason[]; genres: string[] }) {
+/** The reason that speaks most for a film, or the strongest where none does. */
+const foremost = (reasons: ShortReason[]): ShortReason | undefined => reasons.find((one) => partOf(one) > 0) ?? reasons[0];
+
+/** Of a list ranked by liking, points of that chance; of one ranked by two chances, a share of their product. */
+function Reason({ place: { reasons, genres, score, probability_of_choice } }: { place: Place }) {
   const reason = foremost(reasons);
   if (!reason) return <>{genres.slice(0, 3).join(", ")}</>;
   const { title, rating, contribution } = reason;
+  const joint = probability_of_choice !== null;
+  const part = joint ? partOf(reason) : contribution;
   return (
     <>
-      <b class={contribution < 0 ? "minus" : "plus"}>{points(contribution)}</b> points: you gave {split(title, null).name} {rating ?? MINUS}
+      <b class={part < 0 ? "minus" : "plus"}>{joint ? `${signed((100 * part) / score, 0)}\u00a0%` : `${points(part)}\u00a0points`}</b> by your{" "}
+      {rating === null ? "having seen" : `${rating}\u00a0★ for`} {split(title, null).name}
     </>
   );
 }

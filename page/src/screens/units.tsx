@@ -50,6 +50,13 @@ function Chosen({ model }: { model: Served }) {
             <End title={model.kind === "choices" ? "Choosing these turns it off" : "Liking these turns it off"} films={found.negative} />
           </div>
         )}
+        {found && (
+          <p class="note">
+            The weight, in nats: by how much the unit, once on, tilts a film towards being {model.kind === "choices" ? "chosen" : "liked"},
+            and so how much {model.kind === "choices" ? "choosing" : "liking"} the film turns the unit on. In the order, a weight counts less
+            the fewer people know the film.
+          </p>
+        )}
         {model.kind === "ratings" && <Dreaming j={j} />}
       </div>
       <Copies request={request} python={pythonOf(model, `print(recommender.describe_unit(${j}, n=${N_FILMS}))`)} />
@@ -127,11 +134,12 @@ function End({ title, films }: { title: string; films: UnitItem[] }) {
 
 function Dreaming({ j }: { j: number }) {
   const on = held.value === "on";
-  const request = held.value ? post("/dream", { units: [{ unit: j, on }], history: history.value, n: N_DREAMT }) : null;
+  const off = held.value === "off";
+  const request = on || off ? post("/dream", { units: [{ unit: j, on }], history: history.value, n: N_DREAMT }) : null;
   const answer = useAnswer<Dream>(request);
-  const found = held.value ? answer.value : null;
+  const found = request ? answer.value : null;
   if (found) meet([...found.rising, ...found.falling]);
-  const hold = (state: string) => (held.value = held.value === state ? "" : state);
+  const hold = (state: string) => (held.value = held.value === state ? "no" : state);
   return (
     <section class="card" aria-labelledby="dream-title">
       <header>
@@ -140,7 +148,7 @@ function Dreaming({ j }: { j: number }) {
           <button type="button" aria-pressed={on} onClick={() => hold("on")}>
             Hold on
           </button>
-          <button type="button" aria-pressed={held.value === "off"} onClick={() => hold("off")}>
+          <button type="button" aria-pressed={off} onClick={() => hold("off")}>
             Hold off
           </button>
         </div>
@@ -151,8 +159,14 @@ function Dreaming({ j }: { j: number }) {
           <Dreamt title="Rising, in points" films={found.rising} />
           <Dreamt title="Falling, in points" films={found.falling} />
         </div>
-      ) : (
+      ) : request ? null : (
         <p class="note">Nothing is held. Hold the unit on or off: the other units stay as your ratings leave them, and the films tilt.</p>
+      )}
+      {found && (
+        <p class="note">
+          {unitName(j)} is held {held.value}; the other units stay as your ratings leave them. How the chance of liking a film moves, in
+          percentage points, in the machine that reads people alone; drawn towards 0 where few rated the film.
+        </p>
       )}
     </section>
   );

@@ -2,22 +2,51 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { post } from "../api";
 import { useAnswer } from "../parts/asking";
 import { SignedBar, percent, points, signed } from "../parts/bars";
+import { Choice } from "../parts/choice";
 import { Copies } from "../parts/copies";
 import { useWidth } from "../parts/motion";
-import { idOf, itemOf, ratings, unit, unitName, why } from "../state";
-import { history, listed, loadModel, meet, pythonOf, titleOf } from "../taste";
-import type { ChoiceExplanation, ChosenPlace, Explanation, FullReason, Place, PredictedItem, Served, UnitPart } from "../types";
+import { type Rated, idOf, itemOf, ratings, reasonsOf, unit, unitName, why } from "../state";
+import { type Example, N_LISTED, listed, loadExamples, loadModel, meet, pythonOf, ratedBy, titleOf, told } from "../taste";
+import type {
+  ChoiceExplanation,
+  ChosenPlace,
+  Explanation,
+  FullReason,
+  Place,
+  PredictedItem,
+  Recommendations,
+  Served,
+  UnitPart,
+} from "../types";
 import { split } from "./taste";
 
-const N_SHOWN = 8; // reasons and units
+const N_SHOWN = 8; // reasons
+const N_ASKED = 24; // reasons and units, among which those are found that the picture needs
 const WIDEST_LINE = 14; // px of the strongest tie in the picture
+
+/** Whose list is explained: yours, or somebody made up as long as you have rated nothing. */
+function useWhose(model: Served | null): { rated: Rated[]; standIn: Example | null; places: (Place | ChosenPlace)[] } {
+  const [example, setExample] = useState<Example | null>(null);
+  useEffect(() => {
+    if (model) loadExamples(model).then(([first]) => setExample(first ?? null), () => undefined);
+  }, [model]);
+  const standIn = ratings.value.length ? null : example;
+  useEffect(() => {
+    if (standIn) meet(standIn.rated.map(({ item }) => item));
+  }, [standIn]);
+  const theirs = standIn ? ratedBy(standIn) : [];
+  const list = useAnswer<Recommendations>(standIn ? post("/recommend", { history: told(theirs), n: N_LISTED }) : null);
+  if (!standIn) return { rated: ratings.value, standIn, places: listed.value?.recommendations ?? [] };
+  if (list.value) meet(list.value.recommendations);
+  return { rated: theirs, standIn, places: list.value?.recommendations ?? [] };
+}
 
 export function Why() {
   const [model, setModel] = useState<Served | null>(null);
   useEffect(() => void loadModel().then(setModel, () => undefined), []);
-  const places: (Place | ChosenPlace)[] = listed.value?.recommendations ?? [];
+  const { rated, standIn, places } = useWhose(model);
   const chosen = why.value || (places[0] ? idOf(places[0].item_id) : "");
-  const request = chosen ? post("/explain", { history: history.value, item: itemOf(chosen), n: N_SHOWN }) : null;
+  const request = chosen ? post("/explain", { history: told(rated), item: itemOf(chosen), n: N_ASKED }) : null;
   const answer = useAnswer<Explanation | ChoiceExplanation>(request);
   const found = answer.value;
   if (found) meet([found.item]);
@@ -36,6 +65,13 @@ export function Why() {
           approximation, no story told afterwards. Each rating speaks through hidden units, and the picture shows which.
         </p>
       )}
+      {standIn && (
+        <p class="note standing-in">
+          You have {model?.kind === "choices" ? "chosen" : "rated"} nothing yet, so this is the list of somebody made up, who likes{" "}
+          {standIn.rated.slice(0, 2).map(({ item }) => split(item.title, null).name).join(" and ")}. <a href="#taste">Say what you like</a>, and it
+          is about you.
+        </p>
+      )}
       <div class="row why-choice">
         <label for="why-film">Explain</label>
         <select id="why-film" value={chosen} onChange={(event) => (why.value = event.currentTarget.value)}>
@@ -51,10 +87,10 @@ export function Why() {
       {found?.kind === "ratings" && (
         <div class="cols two" aria-busy={answer.waiting}>
           <div class="stack">
-            <Contributions found={found} />
-            <Levels now={found.item} before={found.baseline} />
+            <Contributions found={found} whose={standIn ? "They" : "You"} />
+            <Levels now={found.item} before={found.baseline} whose={standIn ? "them" : "you"} />
           </div>
-          <Ties found={found} />
+          <Ties found={found} both={model?.kind === "ratings" && model.cases === "both"} />
         </div>
       )}
       {request && (
@@ -62,7 +98,8 @@ export function Why() {
           request={request}
           python={pythonOf(
             model,
-            `why = recommender.explain(history, ${JSON.stringify(titleOf(chosen))}, n=${N_SHOWN})\nfor reason in ${model?.kind === "choices" ? "why" : "why.reasons"}:\n    print(reason.title, reason.contribution)`,
+            `why = recommender.explain(history, ${JSON.stringify(titleOf(chosen))}, n=${N_ASKED})\nfor reason in ${model?.kind === "choices" ? "why" : "why.reasons"}:\n    print(reason.title, reason.contribution${model?.kind === "choices" ? "" : ", reason.score_contribution"})`,
+            rated,
           )}
         />
       )}
@@ -110,55 +147,84 @@ function Chosen({ found: { item, reasons } }: { found: ChoiceExplanation }) {
   );
 }
 
-function Contributions({ found }: { found: Explanation }) {
-  const { item, baseline, reasons } = found;
-  const most = Math.max(0.02, ...reasons.map(({ contribution }) => Math.abs(contribution)));
+/** What each rating does, left out: to the film's place in the list, or to the chance of liking it. */
+function Contributions({ found, whose }: { found: Explanation; whose: "You" | "They" }) {
+  const { item, baseline, probability_of_choice: next, score } = found;
+  const joint = next !== null && reasonsOf.value !== "liking";
+  const part = (reason: FullReason) => (joint ? (reason.score_contribution ?? 0) / score : reason.contribution);
+  const reasons = [...found.reasons].sort((a, b) => Math.abs(part(b)) - Math.abs(part(a))).slice(0, N_SHOWN);
+  const most = Math.max(0.02, ...reasons.map((reason) => Math.abs(part(reason))));
   return (
     <section class="card" aria-labelledby="contributions-title">
-      <h3 id="contributions-title">What each rating contributed to the chance that you like it</h3>
+      <header>
+        <h3 id="contributions-title">What each rating contributed</h3>
+        {next !== null && (
+          <Choice
+            label="to"
+            options={[
+              ["", "its place"],
+              ["liking", "liking it"],
+            ]}
+            value={joint ? "" : "liking"}
+            onChoose={(value) => (reasonsOf.value = value)}
+          />
+        )}
+      </header>
       <table class="contributions">
         <thead class="hidden-text">
           <tr>
             <th scope="col">Rating</th>
             <th scope="col">Bar</th>
-            <th scope="col">Points</th>
+            <th scope="col">{joint ? "Share of the score" : "Points"}</th>
           </tr>
         </thead>
         <tbody>
-          <tr class="sum">
-            <th scope="row">Someone unknown</th>
-            <td />
-            <td>{percent(baseline.probability_of_liking)}</td>
-          </tr>
+          {!joint && (
+            <tr class="sum">
+              <th scope="row">Someone unknown would like it</th>
+              <td />
+              <td>{percent(baseline.probability_of_liking)}</td>
+            </tr>
+          )}
           {reasons.map((reason) => (
             <tr key={idOf(reason.item_id)}>
               <th scope="row">
                 {split(reason.title, null).name} <span class="soft">{reason.rating === null ? "seen" : `${reason.rating} ★`}</span>
               </th>
               <td>
-                <SignedBar value={reason.contribution} most={most} />
+                <SignedBar value={part(reason)} most={most} />
               </td>
-              <td class={reason.contribution < 0 ? "minus" : "plus"}>{points(reason.contribution)}</td>
+              <td class={part(reason) < 0 ? "minus" : "plus"}>{joint ? `${signed(100 * part(reason), 0)}\u00a0%` : points(part(reason))}</td>
             </tr>
           ))}
+          {joint && (
+            <tr class="sum">
+              <th scope="row">{whose} would choose it next</th>
+              <td />
+              <td>{small(next)}</td>
+            </tr>
+          )}
           <tr class="sum">
-            <th scope="row">You</th>
+            <th scope="row">{whose} would like it</th>
             <td />
             <td>{percent(item.probability_of_liking)}</td>
           </tr>
         </tbody>
       </table>
       <p class="note">
-        {reasons.length
-          ? "In percentage points, each rating left out in turn. They need not add up: two ratings that say the same share the credit."
-          : "Rate a film and its part in this shows here."}
+        {!reasons.length
+          ? "Rate a film and its part in this shows here."
+          : joint
+            ? "The list is ranked by these two chances, one times the other. Shares of that score, each rating left out in turn; +40 % says that without the rating the score would be 40 % smaller. They need not add up: two ratings that say the same share the credit."
+            : "In percentage points, each rating left out in turn. They need not add up: two ratings that say the same share the credit."}
+        {found.reasons.length > N_SHOWN && ` The ${N_SHOWN} strongest are shown.`}
       </p>
     </section>
   );
 }
 
 /** The whole distribution over levels: yours as bars, the unknown person's as a ghost. */
-function Levels({ now, before }: { now: PredictedItem; before: PredictedItem }) {
+function Levels({ now, before, whose }: { now: PredictedItem; before: PredictedItem; whose: string }) {
   const most = Math.max(...now.probabilities, ...before.probabilities);
   const top = now.levels.at(-1)!;
   return (
@@ -184,7 +250,10 @@ function Levels({ now, before }: { now: PredictedItem; before: PredictedItem }) 
           </li>
         ))}
       </ul>
-      <p class="note">Bars: you. Outline: someone without ratings. The machine predicts the whole distribution, not one number.</p>
+      <p class="note">
+        The chance of each rating. Bars: {whose}. Outline: someone without ratings. The machine predicts the whole distribution, not one
+        number.
+      </p>
     </section>
   );
 }
@@ -196,7 +265,7 @@ interface Line {
 }
 
 /** Ratings on the left, hidden units in the middle, the film on the right; a line's width is the size of its part. */
-function Ties({ found }: { found: Explanation }) {
+function Ties({ found, both }: { found: Explanation; both: boolean }) {
   const place = useRef<HTMLDivElement>(null);
   const width = useWidth(place);
   const reasons = found.reasons.filter(({ by_unit }) => by_unit.length).slice(0, N_SHOWN);
@@ -205,8 +274,8 @@ function Ties({ found }: { found: Explanation }) {
   const pitch = 46;
   const height = rows * pitch + 30;
   const narrow = width < 460;
-  const left = narrow ? width * 0.3 : Math.min(190, width * 0.34);
-  const middle = narrow ? width * 0.64 : width * 0.66;
+  const left = narrow ? 104 : Math.min(210, width * 0.36);
+  const middle = narrow ? width * 0.66 : width * 0.68;
   const right = width - 14;
   const yOf = (k: number, n: number) => 24 + (height - 48) * ((k + 0.5) / Math.max(1, n));
   const lines: Line[] = reasons.flatMap((reason, from) =>
@@ -240,11 +309,19 @@ function Ties({ found }: { found: Explanation }) {
                 d={curve(middle + 7, yOf(k, units.length), right - 6, height / 2)}
               />
             ))}
-            {reasons.map(({ title, item_id }, k) => (
-              <text key={idOf(item_id)} class="strong" x={left - 8} y={yOf(k, reasons.length) + 4} text-anchor="end">
-                {shortened(split(title, null).name, narrow ? 13 : 24)}
-              </text>
-            ))}
+            {reasons.map(({ title, item_id, rating }, k) => {
+              const lines = wrapped(split(title, null).name, narrow ? 15 : 28);
+              return (
+                <text key={idOf(item_id)} class="strong" y={yOf(k, reasons.length) + 4 - 7 * lines.length} text-anchor="end">
+                  {lines.map((line) => (
+                    <tspan key={line} x={left - 8} dy="14">
+                      {line}
+                    </tspan>
+                  ))}
+                  {rating !== null && <tspan class="rating"> {rating}★</tspan>}
+                </text>
+              );
+            })}
             {units.map(({ unit: j, part }, k) => (
               <g key={j}>
                 <circle class={part < 0 ? "unit minus" : "unit plus"} cx={middle} cy={yOf(k, units.length)} r="8" />
@@ -263,16 +340,18 @@ function Ties({ found }: { found: Explanation }) {
       <ul class="row small">
         {units.map(({ unit: j, part }) => (
           <li key={j}>
-            <a class="button" href="#units" onClick={() => (unit.value = j)}>
-              {unitName(j)} <b class={part < 0 ? "minus" : "plus"}>{signed(part, 2)}</b>
+            <a class="button unit-link" href="#units" onClick={() => (unit.value = j)}>
+              {unitName(j)} <b class={part < 0 ? "minus" : "plus"}>{signed(part, 3)}</b>
             </a>
           </li>
         ))}
       </ul>
       <p class="note">
-        A thick <b class="plus">blue, whole</b> line speaks for the film, an <b class="minus">orange, dashed</b> one against it. The
-        parts are those of the users machine, in nats of the film's tilt towards being liked.
-        {ratings.value.length > N_SHOWN && ` The ${N_SHOWN} strongest ratings are drawn.`}
+        Ratings on the left, the film on the right. A thick <b class="plus">blue, whole</b> line speaks for the film, an{" "}
+        <b class="minus">orange, dashed</b> one against it; the numbers are nats of the film's tilt towards being liked.
+        {both &&
+          " The answer is the mean of two machines, and this is the inside of the one that reads people. The other reads films and has units of its own, so a rating can weigh much and yet draw only thin lines here."}
+        {found.reasons.length > N_SHOWN && ` The ${N_SHOWN} strongest ratings are drawn.`}
       </p>
     </section>
   );
@@ -280,19 +359,28 @@ function Ties({ found }: { found: Explanation }) {
 
 const MOST_UNITS = 7;
 
+/** The units that move the film most, and for each rating the one that it speaks through most. */
 function chosenUnits(reasons: FullReason[], units: UnitPart[]): UnitPart[] {
-  const weight = new Map<number, number>();
-  for (const { unit: j, part } of units) weight.set(j, Math.abs(part));
-  for (const { by_unit } of reasons)
-    for (const { unit: j, part } of by_unit) weight.set(j, (weight.get(j) ?? 0) + Math.abs(part) / 2);
-  return [...units]
-    .sort((a, b) => weight.get(b.unit)! - weight.get(a.unit)!)
-    .slice(0, MOST_UNITS)
+  const known = new Map(units.map((one) => [one.unit, one]));
+  const needed = reasons.flatMap(({ by_unit }) => by_unit.find(({ unit: j }) => known.has(j)) ?? []).map(({ unit: j }) => j);
+  const order = [...new Set([...needed, ...units.map(({ unit: j }) => j)])]; // the API tells the strongest first
+  return order
+    .slice(0, Math.max(MOST_UNITS, new Set(needed).size))
+    .map((j) => known.get(j)!)
     .sort((a, b) => b.part - a.part);
 }
 
 const described = (units: UnitPart[]): string =>
   `Hidden units that move the film, in nats: ${units.map(({ unit: j, part }) => `${unitName(j)} ${signed(part, 2)}`).join(", ")}`;
+
+/** A title in two lines at most. */
+function wrapped(text: string, most: number): string[] {
+  if (text.length <= most) return [text];
+  const cut = text.lastIndexOf(" ", most);
+  return cut > 0 ? [text.slice(0, cut), shortened(text.slice(cut + 1), most)] : [shortened(text, most)];
+}
+
+const small = (p: number): string => (p < 0.1 ? `${(100 * p).toFixed(1)}\u00a0%` : percent(p));
 
 const shortened = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most - 1).trimEnd()}…` : text);
 

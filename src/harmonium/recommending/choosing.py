@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import numpy.typing as npt
@@ -157,16 +157,16 @@ class Chooser:
         assert self.model.calibration_ is not None  # `of` looked
         return self.model.calibration_
 
-    def of_item(self, histories: Sequence[History], item: int) -> Floats:
-        """The same for one item, in little memory: (n_people,).
+    def of_items(self, histories: Sequence[History], items: Any) -> Floats:
+        """The same for some items, in little memory: (n_people, n_items_asked), or (n_people,) for one index.
 
         Parameters
         ----------
         histories : sequence of History
-        item : int
+        items : int or int array, (n_items_asked,)
         """
         starts = range(0, len(histories), CHUNK)
-        return np.concatenate([self.probabilities(histories[k : k + CHUNK])[:, item] for k in starts])
+        return np.concatenate([self.probabilities(histories[k : k + CHUNK])[:, items] for k in starts])
 
     def explained(self, history: History, item: int) -> Chosen:
         """Why an item is likely to be chosen.
@@ -176,8 +176,8 @@ class Chooser:
         history : History
         item : int
         """
-        less = [history.without(position) for position in range(len(history))]
-        return Chosen(self.of_item([history, *less], item), self.score_of(history, item), self.parts(history, item))
+        found = self.of_items([history, *history.less_each()], item)
+        return Chosen(found, self.score_of(history, item), self.parts(history, item))
 
     def parts(self, history: History, item: int) -> Floats:
         """What each entry of a history adds to the model's score of an item, see `ChoiceModel.explain`: (n_entries,).

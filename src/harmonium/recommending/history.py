@@ -71,6 +71,10 @@ class History:
         """
         return History(np.delete(self.item, position), np.delete(self.level, position), self.items)
 
+    def less_each(self) -> list["History"]:
+        """The history without each of its entries in turn."""
+        return [self.without(position) for position in range(len(self))]
+
 
 def read_history(entries: Any, catalogue: Catalogue, scale: Scale) -> History:
     """Bring ratings in people's words to indices and level codes.

@@ -12,6 +12,7 @@ from harmonium.models.rating_model import Person
 from harmonium.models.weighing import weigh
 from harmonium.recommending import ranking
 from harmonium.recommending.choice_recommender import ChoiceRecommender
+from harmonium.recommending.choosing import ranking_chooser
 from harmonium.recommending.history import History
 from harmonium.recommending.recommender import Recommender
 from harmonium.training.settings import check_count
@@ -130,9 +131,37 @@ def contributions(recommender: Recommender, history: History, items: Ints) -> Fl
     -----
     The same numbers as `Recommender.explain`'s, but one fold-in an entry for all items together.
     """
-    whole = _liking(recommender, history, items)
-    rows = [whole - _liking(recommender, history.without(t), items) for t in range(len(history))]
-    return np.array(rows).reshape(len(history), len(items))
+    liking = _liking_without(recommender, history, items)
+    return liking[0] - liking[1:]
+
+
+def reasons(
+    recommender: Recommender, history: History, items: Ints, rank_by: str | None = None
+) -> tuple[Floats, Floats]:
+    """What each entry of a history does to items: to the probability of liking them, and to the score of lists.
+
+    Parameters
+    ----------
+    recommender : Recommender
+    history : History
+    items : int array, (n_items_asked,)
+    rank_by : {"joint", "liking"}, optional
+        As for `Recommender.recommend`.
+
+    Returns
+    -------
+    liking, score : floats, (n_entries, n_items_asked)
+
+    Notes
+    -----
+    The same numbers as `Recommender.explain`'s where lists are ranked by the usual rule.
+    """
+    chooser = ranking_chooser(recommender._chooser, rank_by)
+    liking = _liking_without(recommender, history, items)  # (1 + n_entries, n_items_asked)
+    score = ranking.shrunk(liking, recommender._trust[items], recommender._usual)
+    if chooser is not None:
+        score = score * chooser.of_items([history, *history.less_each()], items)
+    return liking[0] - liking[1:], score[0] - score[1:]
 
 
 def candidates_of(recommender: Recommender | ChoiceRecommender, **filters: Any) -> npt.NDArray[np.bool_]:
@@ -156,10 +185,12 @@ def candidates_of(recommender: Recommender | ChoiceRecommender, **filters: Any) 
     return recommender._catalogue.left_by(allow, deny, min_ratings, genres, years)
 
 
-def _liking(recommender: Recommender, history: History, items: Ints) -> Floats:
-    who = recommender._predictor.person(history)
-    p = rating_model.person_probabilities(recommender.machine.fitted_model, who, items)
-    return p[:, recommender._predictor.first_liked :].sum(axis=1)
+def _liking_without(recommender: Recommender, history: History, items: Ints) -> Floats:
+    """Probability of liking items, by the whole history, then without each entry: (1 + n_entries, n_items_asked)."""
+    model, first = recommender.machine.fitted_model, recommender._predictor.first_liked
+    people = [recommender._predictor.person(one) for one in (history, *history.less_each())]
+    rows = [rating_model.person_probabilities(model, who, items)[:, first:].sum(axis=1) for who in people]
+    return np.array(rows).reshape(len(people), len(items))
 
 
 def entries(recommender: Recommender, history: History) -> list[dict[str, Any]]:

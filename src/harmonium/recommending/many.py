@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from harmonium.models import rating_model
 from harmonium.recommending import ranking
-from harmonium.recommending.choosing import Chooser
+from harmonium.recommending.choosing import Chooser, ranking_chooser
 from harmonium.recommending.history import History
 from harmonium.recommending.recommender import Recommender
 
@@ -36,18 +36,26 @@ class Ranked(NamedTuple):
     likely: Floats | None  # (n_people, n_items), how likely each item is chosen next, where the model tells
 
 
-def rank_many(recommender: Recommender, wanted: Sequence[Wanted]) -> Ranked:
+def rank_many(recommender: Recommender, wanted: Sequence[Wanted], rank_by: str | None = None) -> Ranked:
     """Items of several people's lists, and their scores.
 
     Parameters
     ----------
     recommender : Recommender
     wanted : sequence of Wanted
+    rank_by : {"joint", "liking"}, optional
+        As for `Recommender.recommend`.
+
+    Raises
+    ------
+    SettingError
+        There is no such ranking, or no machine of choices for it.
     """
+    chooser = ranking_chooser(recommender._chooser, rank_by)
     model = recommender.machine.fitted_model
     people = [rating_model.person(model, one.history.item, one.history.level, compiled=True) for one in wanted]
-    if recommender._chooser is not None:
-        return _ranked_jointly(recommender, recommender._chooser, people, wanted)
+    if chooser is not None:
+        return _ranked_jointly(recommender, chooser, people, wanted)
     liking = recommender._liking.probabilities(people)
     trusted, usual = recommender._trust, recommender._usual
     places = np.array([min(one.n, liking.shape[1]) for one in wanted])
@@ -90,20 +98,23 @@ def _best_products(
     return np.where(found >= 0, items[found], -1), score
 
 
-def recommend_many(recommender: Recommender, wanted: Sequence[Wanted]) -> list[list[dict[str, Any]]]:
+def recommend_many(
+    recommender: Recommender, wanted: Sequence[Wanted], rank_by: str | None = None
+) -> list[list[dict[str, Any]]]:
     """Ranked lists for several people; each is what `Recommender.recommend` gives, as plain values.
 
     Parameters
     ----------
     recommender : Recommender
     wanted : sequence of Wanted
+    rank_by : {"joint", "liking"}, optional
 
     Returns
     -------
     list of lists of dict
         The fields of `Recommendation`.
     """
-    model, (people, chosen, score, likely) = recommender.machine.fitted_model, rank_many(recommender, wanted)
+    model, (people, chosen, score, likely) = recommender.machine.fitted_model, rank_many(recommender, wanted, rank_by)
     row, place = np.nonzero(chosen >= 0)
     item = chosen[row, place]
     told = recommender._predictor.told(rating_model.pair_probabilities(model, people, row, item), item)

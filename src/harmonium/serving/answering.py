@@ -14,6 +14,7 @@ from harmonium.data import Interactions
 from harmonium.errors import SettingError
 from harmonium.recommending import Explanation, Recommender, UnitDescription, inside
 from harmonium.recommending.choice_recommender import ChoiceRecommender
+from harmonium.recommending.choosing import ranking_chooser
 from harmonium.recommending.history import History
 from harmonium.recommending.many import Wanted, recommend_many
 from harmonium.serving import choosing
@@ -69,24 +70,25 @@ def recommendations(questions: Sequence[Question]) -> list[bytes | Exception]:
     questions : sequence of Question
     """
     answers: list[bytes | Exception] = [b""] * len(questions)
-    ready: dict[int, list[tuple[int, Wanted]]] = {}
+    ready: dict[tuple[int, str | None], list[tuple[int, Wanted]]] = {}
     for place, question in enumerate(questions):
         try:
             if isinstance(question.recommender, ChoiceRecommender):
                 answers[place] = to_bytes(_of_choices(question))
                 continue
-            wanted = _wanted(question)
-            ready.setdefault(id(question.recommender), []).append((place, wanted))
+            wanted, rank_by = _wanted(question), question.asked.rank_by
+            ranking_chooser(question.recommender._chooser, rank_by)  # refuses what the model cannot
+            ready.setdefault((id(question.recommender), rank_by), []).append((place, wanted))
         except Exception as error:
             answers[place] = error
-    for asked_together in ready.values():
+    for (_, rank_by), asked_together in ready.items():
         recommender = questions[asked_together[0][0]].recommender
         assert isinstance(recommender, Recommender)
-        found = recommend_many(recommender, [wanted for _, wanted in asked_together])
+        found = recommend_many(recommender, [wanted for _, wanted in asked_together], rank_by)
         for (place, wanted), rows in zip(asked_together, found):
             n_reasons = questions[place].asked.n_reasons
             if n_reasons and rows:
-                _add_reasons(recommender, wanted.history, rows, n_reasons)
+                _add_reasons(recommender, wanted.history, rows, n_reasons, rank_by)
             answer = {"kind": "ratings", "n_rated": wanted.history.n_rated, "recommendations": rows}
             if questions[place].asked.with_hidden and recommender.n_units:
                 units = inside.activations(recommender, wanted.history)
@@ -224,14 +226,18 @@ def _wanted(question: Question) -> Wanted:
     return Wanted(known, asked.n, candidates(recommender, asked) if filtered else None, asked.exclude_seen)
 
 
-def _add_reasons(recommender: Recommender, history: History, rows: list[dict[str, Any]], n: int) -> None:
+def _add_reasons(
+    recommender: Recommender, history: History, rows: list[dict[str, Any]], n: int, rank_by: str | None
+) -> None:
     """Put the strongest reasons into each place of a list."""
     items = recommender.items.indices([row["item_id"] for row in rows])
-    parts = inside.contributions(recommender, history, items)  # (n_entries, n_places)
+    liking, score = inside.reasons(recommender, history, items, rank_by)  # (n_entries, n_places) each
     entries = inside.entries(recommender, history)
-    for row, column in zip(rows, parts.T):
-        strongest = np.argsort(-np.abs(column), kind="stable")[:n]
-        row["reasons"] = [{**entries[t], "contribution": float(column[t])} for t in strongest.tolist()]
+    for row, liked, scored in zip(rows, liking.T, score.T):
+        strongest = np.lexsort((-np.abs(liked), -np.abs(scored)))[:n].tolist()
+        row["reasons"] = [
+            {**entries[t], "contribution": float(liked[t]), "score_contribution": float(scored[t])} for t in strongest
+        ]
 
 
 def _parts(pairs: Sequence[tuple[int, float]]) -> list[dict[str, Any]]:

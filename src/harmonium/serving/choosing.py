@@ -8,6 +8,7 @@ import numpy as np
 
 from harmonium._version import __version__
 from harmonium.data import Interactions
+from harmonium.errors import SettingError
 from harmonium.recommending.choice_recommender import ChoiceRecommender
 from harmonium.serving import finding
 from harmonium.serving.problems import ProblemError
@@ -53,7 +54,16 @@ def recommendations(recommender: ChoiceRecommender, asked: RecommendRequest, kno
     recommender : ChoiceRecommender
     asked : RecommendRequest
     known : Interactions
+
+    Raises
+    ------
+    SettingError
+        It is to be ranked by something else than choices.
     """
+    if asked.rank_by is not None:
+        raise SettingError(
+            f"rank_by: {asked.rank_by!r} asks for a model of ratings; one of choices ranks by them alone"
+        )
     years = None if asked.years is None else (asked.years.first, asked.years.last)
     found = recommender.recommend(
         known, asked.n, exclude_seen=asked.exclude_seen, allow=_allowed(recommender, asked), deny=asked.deny,

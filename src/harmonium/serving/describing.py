@@ -36,6 +36,7 @@ def model(loaded: Loaded) -> dict[str, Any]:
         "n_training_ratings": int(fitted.level_counts.sum()),
         "scale": {"levels": scale.levels, "names": scale.names, "description": scale.describe()},
         "like": recommender.like,
+        "has_choices": recommender.choices is not None,
         "has_titles": recommender.titles is not None,
         "has_record": bool(recommender.record),
         "genres": finding.genres(recommender)["genres"],

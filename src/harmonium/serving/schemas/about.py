@@ -53,6 +53,7 @@ class ModelInfo(Answer):
     n_training_ratings: int
     scale: ScaleAnswer
     like: float = Field(description="Ratings of at least this count as liking.")
+    has_choices: bool = Field(description="Whether lists are ranked by what people choose too, see rank_by.")
     has_titles: bool
     has_record: bool = Field(description="Whether the file holds training curves and an evaluation.")
     genres: list[Genre]

@@ -23,6 +23,11 @@ class RecommendRequest(Who, Filters):
 
     n: Count = 10
     exclude_seen: bool = Field(default=True, strict=True, description="Leave out the items of the history.")
+    rank_by: Literal["joint", "liking"] | None = Field(
+        default=None,
+        description="joint: likely to be chosen next and to be liked, the rule where the model can; liking: what they "
+        "would like if they chose it. Of a model of choices, null.",
+    )
     n_reasons: Annotated[int, Field(strict=True, ge=0, le=10)] = Field(
         default=0, description="Entries of the history that speak most for each place; each costs a fold-in."
     )
@@ -42,6 +47,9 @@ class ShortReason(Answer):
     contribution: float = Field(
         description="Probability of liking with this entry, less that without it; of a model of choices, the score."
     )
+    score_contribution: float | None = Field(
+        default=None, description="Score of the list with this entry, less that without it; null of a model of choices."
+    )
 
 
 class Place(PredictedItem):
@@ -55,7 +63,9 @@ class Place(PredictedItem):
     probability_of_choice: float | None = Field(
         description="That the item is among the next choices; null where no machine of choices ranks."
     )
-    reasons: list[ShortReason] = Field(default=[], description="The strongest first.")
+    reasons: list[ShortReason] = Field(
+        default=[], description="The strongest first, by the size of their contribution to the score."
+    )
 
 
 class ChosenPlace(Item):
@@ -104,7 +114,6 @@ class FullReason(ShortReason):
     """What one entry of the history does to a prediction, and through which hidden units."""
 
     rating_contribution: float = Field(description="Expected rating with this entry, less that without it.")
-    score_contribution: float = Field(description="Score of lists with this entry, less that without it.")
     choice_contribution: float | None = Field(
         description="What this entry adds to choice_score; null without a machine of choices."
     )

@@ -225,7 +225,7 @@ class MixingRequest(Request):
     start: Bits | None = Field(
         default=None,
         max_length=MOST_VISIBLE,
-        description="Visible state all chains begin at; null for the worst pattern.",
+        description="Visible state all chains begin at; null for all off.",
     )
     n_sweeps: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 100
     temperature: Annotated[float, Field(strict=True, gt=0.01, le=100)] = 1.0
