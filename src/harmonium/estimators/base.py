@@ -62,9 +62,13 @@ class Estimator:
                     watcher(event)
         except KeyboardInterrupt:  # it came while a watcher was at work
             run.close()
-            if getattr(self, "model_", None) is None:
+            if not self._has_model():
                 raise
         return self
+
+    def _has_model(self) -> bool:
+        """Whether learning that was interrupted has left a model."""
+        return getattr(self, "model_", None) is not None
 
     def _fitted(self, name: str) -> Any:
         value = getattr(self, name, None)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from harmonium.errors import SettingError
-from harmonium.estimators.choice import ChoiceModel, Validation
+from harmonium.estimators.choice import ChoiceModel
 from harmonium.estimators.gaussian_boltzmann import GaussianBoltzmann
+from harmonium.estimators.histories import Validation
 from harmonium.estimators.multinomial_rbm import MultinomialRBM, SemiRestricted
 from harmonium.evaluation.choice_baselines import ItemNeighbours, PopularItems
 from harmonium.evaluation.choice_protocols import ChoiceTask
@@ -80,6 +81,8 @@ def measure(
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+    if model.interrupted:
+        raise KeyboardInterrupt  # what is half learned is not to be compared
     costs = {"seconds_learning": time.perf_counter() - began, "peak_gb": peak / 1e9}
     found = evaluate_lists(model, task.test.history, task.test.held_out, task.cutoffs, task.train)
     return found, costs

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
-from harmonium.errors import SettingError
+from harmonium.errors import DivergenceError, SettingError
 from harmonium.estimators.choice import ChoiceModel
 from harmonium.evaluation.choice_models import made
 from harmonium.evaluation.choice_protocols import ChoiceTask
@@ -133,11 +133,16 @@ def _suggested(trial: Any, name: str, low: Any, high: Any, logarithmic: bool) ->
 
 def _trial(model: ChoiceModel, task: ChoiceTask, metric: str, trial: Any, optuna: Any) -> float:
     asked = task.validation
-    for event in model.fitting(task.tuning_train, (asked.history, asked.held_out)):
-        if isinstance(event, ChoiceEpochEnded) and event.validation_ndcg is not None:
-            trial.report(event.validation_ndcg, event.epoch)
-            if trial.should_prune():
-                raise optuna.TrialPruned
+    try:
+        for event in model.fitting(task.tuning_train, (asked.history, asked.held_out)):
+            if isinstance(event, ChoiceEpochEnded) and event.validation_ndcg is not None:
+                trial.report(event.validation_ndcg, event.epoch)
+                if trial.should_prune():
+                    raise optuna.TrialPruned
+    except DivergenceError:
+        raise optuna.TrialPruned from None
+    if model.interrupted:
+        raise KeyboardInterrupt  # what is half learned says nothing about the settings
     k = int(metric.rpartition("@")[2]) if metric.rpartition("@")[2].isdecimal() else 0
     return evaluate_lists(model, asked.history, asked.held_out, (max(1, k),))[metric]
 
