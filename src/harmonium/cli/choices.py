@@ -1,6 +1,7 @@
 """What the commands about choices share: reading them, a protocol's parts, settings by name, tables."""
 
 import ast
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ import typer
 from harmonium.cli.console import duration, print_json, print_markdown, print_table
 from harmonium.cli.options import option
 from harmonium.cli.reading import LEAVE_OUT, PATH, READING, read_source
+from harmonium.cli.screen import SECONDS_BETWEEN, line
 from harmonium.data import DATASETS, Interactions, read_interactions
 from harmonium.errors import DataError, SettingError
 from harmonium.evaluation.choice_protocols import (
@@ -23,7 +25,7 @@ from harmonium.evaluation.choice_protocols import (
     vae_cf,
 )
 from harmonium.evaluation.choices import ListComparison
-from harmonium.events import ChoiceEpochEnded, Event
+from harmonium.events import Allocates, ChoiceEpochEnded, Ended, Event
 
 LIKED = 4.0  # what the published recipe of Liang et al. 2018 keeps
 PANEL = "Protocol"
@@ -160,12 +162,17 @@ def teller(narrate: Callable[[str], None]) -> Callable[[str, Event], None]:
     narrate : callable
     """
 
+    said = {"at": time.monotonic()}
+
     def tell(name: str, event: Event) -> None:
-        if isinstance(event, ChoiceEpochEnded) and event.validation_ndcg is not None:
-            narrate(f"{name}: epoch {event.epoch}/{event.n_epochs}, validation nDCG@100 {event.validation_ndcg:.4f}")
-        elif event.kind == "allocates":
-            facts = event.to_dict()
-            narrate(f"{name}: {facts['what']}, {facts['n_bytes'] / 1e9:.2f} GB")
+        if isinstance(event, ChoiceEpochEnded):
+            late = time.monotonic() - said["at"] > SECONDS_BETWEEN
+            told = late or event.validation_ndcg is not None
+        else:
+            told = isinstance(event, Allocates) or (isinstance(event, Ended) and event.reason != "finished")
+        if told:
+            said["at"] = time.monotonic()
+            narrate(f"{name}: {line(event)}")
 
     return tell
 
