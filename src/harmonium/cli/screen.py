@@ -208,7 +208,8 @@ def line(event: Event) -> str:
             parts.append(f"validation nDCG@100 {event.validation_ndcg:.4f}")
         return "  ".join(parts)
     if isinstance(event, Allocates):
-        return f"{event.what}: {event.n_bytes / GB:.2f} GB"
+        n_bytes = event.n_bytes
+        return f"{event.what}: " + (f"{n_bytes / GB:.2f} GB" if n_bytes > GB / 10 else f"{n_bytes / 1e6:.1f} MB")
     if isinstance(event, EpochEnded):
         parts = [f"{event.machine} epoch {event.epoch}/{event.n_epochs}", f"{event.ratings_per_second:,.0f} ratings/s"]
         if event.validation_rmse is not None:

@@ -44,7 +44,8 @@ class Estimator:
         """
         for name, value in params.items():
             if name not in self._names():
-                raise SettingError(f"{name}: there is no such setting; there are {', '.join(self._names())}")
+                known = ", ".join(self._names()) or "none"
+                raise SettingError(f"{name}: {type(self).__name__} has no such setting; there are {known}")
             setattr(self, name, value)
         return self
 
