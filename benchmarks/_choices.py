@@ -47,6 +47,8 @@ def learned(name: str, model: Any, learn: Interactions, validation: Any = None) 
     began = time.perf_counter()
     with PeakMemory() as memory:
         model.fit(learn, validation=validation)
+    if model.interrupted:
+        raise KeyboardInterrupt  # what is half learned is not to be measured
     cost = {"seconds": time.perf_counter() - began, "peak_memory_gb": memory.gb}
     print(f"{name}: {cost['seconds']:.0f} s, {memory.gb:.1f} GB", file=sys.stderr, flush=True)
     return cost

@@ -24,11 +24,14 @@ class Began(Event):
     machine : str
         "users" or "items": what its cases are.
     phase : str
-        "choose" while the number of epochs is being chosen on validation ratings, "final" otherwise.
+        "choose" while the number of epochs is being chosen on validation ratings, "final" otherwise; "joint" where
+        couplings of choices learn too.
     n_cases, n_ratings, n_epochs, first_epoch : int
         `first_epoch` is above 0 in a run that goes on from a checkpoint.
     device : str
         What it runs on: "cpu", or "cuda:0" and the GPU's name.
+    of : str
+        What `n_ratings` counts: "ratings" or "choices".
     """
 
     kind: ClassVar[str] = "began"
@@ -39,6 +42,7 @@ class Began(Event):
     n_epochs: int
     first_epoch: int
     device: str = "cpu"
+    of: str = "ratings"
 
 
 @dataclass(frozen=True, slots=True)

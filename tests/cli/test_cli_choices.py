@@ -26,7 +26,8 @@ def test_compare_prints_json_and_markdown(films):
 
 @pytest.mark.parametrize("protocol", ["vae-cf", "leave-last", "global-time"])
 def test_evaluate_measures_ranked_lists_under_a_protocol_of_choices(films, protocol):
-    done = harmonium("evaluate", films / "ratings.csv", "--protocol", protocol, *SMALL_TASK, "--json")
+    few = SMALL_TASK if protocol == "vae-cf" else ("--quiet",)
+    done = harmonium("evaluate", films / "ratings.csv", "--protocol", protocol, *few, "--json")
     assert done.code == 0, done.err
     assert done.json[0]["model"] == "gaussian" and done.json[0]["seconds_ranking"] > 0
 
@@ -40,13 +41,29 @@ def test_the_lightgcn_protocol_takes_two_files(films):
     assert harmonium("evaluate", films / "known.csv", "--protocol", "lightgcn").code == 2
 
 
-def test_choices_without_ratings_need_no_threshold(films, tmp_path):
-    path = tmp_path / "clicks.tsv"
+@pytest.fixture(scope="module")
+def clicks(tmp_path_factory):
+    """A file of clicks without ratings."""
+    path = tmp_path_factory.mktemp("clicks") / "clicks.tsv"
     pairs = (f"{user}\t{item}" for user in range(60) for item in range(12) if (user * item) % 5 != 1)
     path.write_text("\n".join(["user\titem", *pairs]), encoding="utf-8")
-    arguments = ("--models", "popular", "--rating", "none", "--held-out", 9, "--quiet", "--json")
-    done = harmonium("compare", path, *arguments)
+    return path
+
+
+@pytest.mark.parametrize("named", [(), ("--rating", "none")])
+def test_choices_without_ratings_need_no_threshold(clicks, named):
+    done = harmonium("compare", clicks, "--models", "popular", "--held-out", 9, "--json", *named)
     assert done.code == 0, done.err
+    assert ("every row is a choice" in done.err) == (not named)
+
+
+def test_a_table_that_is_too_wide_for_the_screen_comes_in_two(films, monkeypatch):
+    monkeypatch.setattr("harmonium.cli.choices.fits", lambda columns: False)
+    done = harmonium("compare", films / "ratings.csv", "--models", "popular,gaussian", *SMALL_TASK)
+    first, second = (part.splitlines() for part in done.out.split("\n\n"))
+    assert first[0].split()[-1] == "ndcg@100" and second[0].split()[:3] == ["Model", "gain", "in"]
+    assert [part[2].split()[0] for part in (first, second)] == ["gaussian"] * 2
+    assert all(len(row) <= 80 for row in (*first, *second))
 
 
 @pytest.mark.filterwarnings("ignore")  # of Optuna's own
@@ -58,6 +75,8 @@ def test_tune_chooses_settings_and_goes_on_later(films, tmp_path):
     assert done.json["n_trials"] == 2 and set(done.json["settings"]) == {"ridge"}
     more = harmonium("tune", films / "ratings.csv", *study, "--trials", 3)
     assert "after 3 trials" in more.out
+    other = harmonium("tune", films / "ratings.csv", *study, "--trials", 4, "--at-least", 3)
+    assert other.code == 1 and "holds trials on other choices" in other.err
 
 
 @pytest.mark.parametrize(
@@ -69,11 +88,22 @@ def test_tune_chooses_settings_and_goes_on_later(films, tmp_path):
         (("compare", "{films}", "--set", "gaussian.ridge"), "MODEL.SETTING=VALUE"),
         (("compare", "{films}", "--set", "other.ridge=1"), "'other' is not among"),
         (("compare", "{films}", "--set", "gaussian.rigde=1"), "rigde"),
-        (("compare", "{films}", "--held-out", "9999"), "leave none to learn from"),
-        (("tune", "{films}", "--model", "popular"), "cannot be tuned"),
+        (("compare", "{films}", "--held-out", "9999"), "are too few"),
+        (("compare", "{films}", "--set", "popular.ridge=1"), "there are none"),
+        (("compare", "{films}", "--n", 2), "is of --protocol leave-last"),
+        (("compare", "{films}", "--protocol", "leave-last", "--held-out", 9), "is of --protocol vae-cf"),
+        (("compare", "{films}", "--at-least", 50), "no interactions in the source with a value of at least 50"),
+        (("compare", "{films}", "--protocol", "leave-last", "--time", "none"), "--time NAME"),
+        (("evaluate", "{films}", "--protocol", "vae-cf", "--n-hidden", 3), "n_hidden: GaussianBoltzmann has no such"),
+        (("evaluate", "{clicks}"), "--protocol vae-cf"),
+        (("tune", "none.csv", "--model", "popular"), "cannot be tuned"),
+        (("tune", "{films}", "--metric", "recal@20"), "'recal@20' is not one of recall, "),
+        (("tune", "{films}", "--metric", "ndcg@1oo"), "with its places"),
+        (("tune", "{films}", "--set", "gaussian.ridge=1"), "'gaussian' is not --model gaussian-dropout"),
+        (("tune", "{films}", "--study", "{films}"), "cannot be used as a file of trials"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(films, arguments, words):
-    done = harmonium(*(str(a).format(films=films / "ratings.csv") for a in arguments), "--quiet")
+def test_what_is_wrong_is_said_in_one_line(films, clicks, arguments, words):
+    done = harmonium(*(str(a).format(films=films / "ratings.csv", clicks=clicks) for a in arguments), "--quiet")
     assert (done.code, done.out) == (1, "")
     assert len(done.err.splitlines()) == 1 and words in done.err

@@ -6,6 +6,7 @@ from _program import harmonium
 
 from harmonium import ChoiceRecommender, Recommender
 from harmonium.recommending.opening import open_model
+from harmonium.training import choices as training
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +129,48 @@ def test_weights_and_ratings_that_are_left_out(clicks, films, tmp_path):
     assert small.code == 0 and isinstance(open_model(tmp_path / "r"), Recommender)
 
 
+def test_a_resumed_training_on_choices_equals_an_uninterrupted_one(clicks, tmp_path):
+    asked = ("train", clicks, "--model", "semi-restricted", "--n-hidden", 4, "--set", "n_machines=2")
+    path, checkpoint, log = tmp_path / "m", tmp_path / "c", tmp_path / "log"
+    whole = harmonium(*asked, "--n-epochs", 6, "-o", path, "--checkpoint", checkpoint, "--json")
+    assert whole.code == 0 and not whole.json["interrupted"], whole.err
+    assert [machine["reason"] for machine in whole.json["machines"]] == ["finished"] * 2
+    assert "choices 2: 72 users" in whole.err and "choices 2: finished after 6 epochs" in whole.err
+    assert "epoch 5/6" in whole.err and f"checkpoint {checkpoint} written" in whole.err
+    again = (*asked, "--n-epochs", 6, "-o", tmp_path / "n", "--checkpoint", checkpoint, "--log", log)
+    refused = harmonium(*again)
+    assert refused.code == 1 and "--resume goes on from it" in refused.err
+    done = harmonium(*again, "--resume", "--quiet")
+    assert done.code == 0 and not done.err
+    first, second = (ChoiceRecommender.load(tmp_path / name).model.to_parts()[1] for name in ("m", "n"))
+    assert all((first[name] == second[name]).all() for name in first)
+    other = harmonium(*asked, "--n-epochs", 7, "-o", tmp_path / "o", "--checkpoint", checkpoint, "--resume", "--quiet")
+    assert other.code == 1 and "these differ: n_epochs" in other.err and len(other.err.splitlines()) == 1
+
+
+def test_a_closed_form_says_that_there_is_no_checkpoint(clicks, tmp_path):
+    done = harmonium("train", clicks, "-o", tmp_path / "m", "--checkpoint", tmp_path / "c")
+    assert done.code == 0 and "no checkpoint" in done.err and not (tmp_path / "c").exists()
+
+
+def test_ctrl_c_while_choices_are_learned_saves_the_best_model_so_far(clicks, tmp_path, monkeypatch):
+    real, calls = training.multi_prediction_step, []
+
+    def step(*given):
+        calls.append(given)
+        if len(calls) == 9:
+            raise KeyboardInterrupt
+        return real(*given)
+
+    monkeypatch.setattr(training, "multi_prediction_step", step)
+    asked = ("--model", "multinomial", "--n-hidden", 4, "--hold-out", 0.2, "--json", "--quiet")
+    done = harmonium("train", clicks, "-o", tmp_path / "m", *asked)
+    assert done.code == 0 and done.json["interrupted"] and done.json["calibrated"]
+    assert done.err.strip() == f"interrupted: the best model so far was saved in {tmp_path / 'm'}"
+    assert done.json["machines"][0]["reason"] == "interrupted" and done.json["machines"][0]["best_epoch"] == 5
+    assert harmonium("recommend", tmp_path / "m", "--like", "i02").code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -138,7 +181,6 @@ def test_weights_and_ratings_that_are_left_out(clicks, films, tmp_path):
         (("--model", "gaussian", "--set", "ridge"), "SETTING=VALUE"),
         (("--model", "gaussian", "--set", "ridge=-1"), "ridge"),
         (("--model", "gaussian", "--n-hidden", "5"), "n_hidden: gaussian has no such setting"),
-        (("--model", "gaussian", "--checkpoint", "x"), "--checkpoint is of learning from ratings"),
         (("--model", "gaussian", "--at-least", "4"), "no rating column"),
         (("--model", "gaussian", "--titles", "none.csv"), "there is no such file"),
         (("--model", "gaussian", "--hold-out", "2"), "hold_out"),

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from harmonium.cli.screen import LiveScreen, Progress, line, picture
-from harmonium.events import Began, Ended, EpochEnded, Event, Saved
+from harmonium.events import Allocates, Began, ChoiceEpochEnded, Ended, EpochEnded, Event, Saved
 
 BEGAN = Began("users", "choose", n_cases=610, n_ratings=95_795, n_epochs=10, first_epoch=0)
 
@@ -69,3 +69,22 @@ def test_a_machine_that_has_learned_leaves_one_line():
 @pytest.mark.parametrize("event", [BEGAN, epoch(3), Saved("c.ckpt", "users", "choose", 1)])
 def test_every_event_is_one_line_where_there_is_no_terminal(event):
     assert line(event) and "\n" not in line(event)
+
+
+def test_learning_of_choices_shows_its_loss_and_what_validation_users_gain():
+    began = Began("choices", "choose", n_cases=480, n_ratings=30_000, n_epochs=40, first_epoch=0, of="choices")
+    assert line(began) == "choices: 480 users, 30,000 choices, with validation users held out; at most 40 epochs"
+    progress = Progress(began, at=0.0)
+    for k, ndcg in enumerate((None, 0.3, None, 0.25), start=1):
+        event = ChoiceEpochEnded(k, 40, 0.5, 7.0 - k, 0.01, ndcg)
+        progress = progress.after(event, 2.0 * k)
+    screen = drawn(progress, 8.0)
+    assert "60,000 choices/s" in screen and "3.0000  █▆▃▁" in screen and "0.2500  █▁  best at epoch 2" in screen
+    assert line(event) == "epoch 4/40  0.50 s  loss 3.0000  validation nDCG@100 0.2500"
+    said = []
+    live = LiveScreen(said.append, curves=True)
+    for event in (Allocates("couplings", 2_000_000_000, None), began, *progress.epochs):
+        live(event)
+    live(Ended("choices", "choose", "interrupted", 4, 2))
+    assert said[0] == "couplings: 2.00 GB"
+    assert said[1].startswith("choices: interrupted after 4 epochs, the best is epoch 2 (validation nDCG@100 0.3000)")

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from _program import harmonium, in_a_process
+from _program import SMALL, harmonium, in_a_process
 
 from harmonium import Recommender
+from harmonium.cli import recording
 from harmonium.serving.store import Store, open_database
 
 SECONDS = 120
@@ -103,6 +104,38 @@ def test_retraining_from_scratch_learns_the_same_people(films, model, url, tmp_p
     on = harmonium("retrain", place, films / "known.csv", "--store", url, "--json", "--quiet")
     assert on.code == 0 and on.json["how"] == "going on", on.err
     assert "the evaluation is of the model before" in Recommender.load(place).record["retrained"]
+
+
+@pytest.mark.parametrize("command", ["train", "retrain"])
+def test_a_model_with_choices_is_judged_on_ratings_that_neither_machine_learned_from(
+    films, model, url, tmp_path, command, monkeypatch
+):
+    asked, real = [], recording.evaluate
+
+    def measured(estimator, known, held, **how):
+        asked.append((known, held))
+        return real(estimator, known, held, **how)
+
+    monkeypatch.setattr(recording, "evaluate", measured)
+    place = Path(shutil.copy(model, tmp_path / "films.harmonium"))
+    how = ("--hold-out", "0.3", "--json", "--quiet")
+    if command == "train":
+        done = harmonium("train", films / "known.csv", "-o", place, *SMALL, "--force", *how)
+    else:
+        store = stored(url)
+        fill(store, 30)
+        store.database.close()
+        done = harmonium("retrain", place, films / "known.csv", "--store", url, "--full", *how)
+    assert done.code == 0, done.err
+    learnt, ((known, held),) = Recommender.load(place), asked
+    assert held.n_ratings == pytest.approx(0.3 * (known.n_ratings + held.n_ratings), abs=1)
+    assert learnt.record["evaluation"]["model"]["n"] == held.n_ratings and learnt.record["evaluation"]["leak_checked"]
+    assert not set(zip(known.user_of(), known.item)) & set(zip(held.user_of(), held.item))
+    chosen = np.bincount(known.item, minlength=known.n_items)
+    assert (chosen != np.bincount(np.r_[known.item, held.item], minlength=known.n_items)).any()
+    items = learnt.items.indices(learnt.choices.items_.ids)
+    assert learnt.choices.popularity_.tolist() == chosen[items].tolist()  # what was held out counts nowhere
+    assert learnt.machine.fitted_model.n_item_ratings.tolist() == chosen.tolist()
 
 
 def test_retraining_on_new_ratings_alone_is_kept_only_if_it_predicts_better(films, model, url, tmp_path):

@@ -166,6 +166,24 @@ def test_a_resumed_fit_equals_an_uninterrupted_one_bit_for_bit(split, tmp_path, 
     same_model(resumed, RatingRBM(**settings).fit(split.train))
 
 
+def test_ctrl_c_in_the_middle_of_an_epoch_leaves_a_checkpoint_that_goes_on_bit_for_bit(split, tmp_path, monkeypatch):
+    monkeypatch.setattr("harmonium.training.fitting.SAVE_EVERY", 0.0)
+    settings = SMALL | {"cases": "users", "n_epochs": 3, "patience": 0}
+    path, real, in_second = tmp_path / "run.checkpoint", loop.first_pass, []
+
+    def interrupted(state, *given):
+        in_second.extend([1] * (state.epoch == 1))
+        if len(in_second) == 3:
+            raise KeyboardInterrupt
+        return real(state, *given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "first_pass", interrupted)
+        RatingRBM(**settings).fit(split.train, checkpoint=path)
+    resumed = RatingRBM(**settings).fit(split.train, checkpoint=path, resume=True)
+    same_model(resumed, RatingRBM(**settings).fit(split.train))
+
+
 def test_a_checkpoint_of_another_fit_is_refused_by_what_differs(split, tmp_path):
     path = tmp_path / "run.checkpoint"
     RatingRBM(**SMALL).fit(split.train, checkpoint=path)

@@ -77,7 +77,7 @@ def test_vae_cf_of_songs_drops_rare_songs_first_and_then_people_who_heard_little
 
 def test_too_few_users_are_an_error(tmp_path):
     x = read_interactions(some_file(tmp_path), at_least=4)
-    with pytest.raises(DataError, match="leave none to learn from"):
+    with pytest.raises(DataError, match="54 users of 5 choices or more are too few"):
         vae_cf(x, 40)
     with pytest.raises(SettingError, match="preset"):
         vae_cf(x, preset="mine")

@@ -1,6 +1,7 @@
 """What the commands about choices share: reading them, a protocol's parts, settings by name, tables."""
 
 import ast
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,10 +9,11 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from harmonium.cli.console import duration, print_json, print_markdown, print_table
+from harmonium.cli.console import duration, fits, print_json, print_markdown, print_table
 from harmonium.cli.options import option
 from harmonium.cli.reading import LEAVE_OUT, PATH, READING, read_source
-from harmonium.data import DATASETS, Interactions, read_interactions
+from harmonium.cli.screen import SECONDS_BETWEEN, line
+from harmonium.data import DATASETS, Interactions, MissingColumnError, read_interactions
 from harmonium.errors import DataError, SettingError
 from harmonium.evaluation.choice_protocols import (
     CHOICE_PROTOCOLS,
@@ -23,7 +25,7 @@ from harmonium.evaluation.choice_protocols import (
     vae_cf,
 )
 from harmonium.evaluation.choices import ListComparison
-from harmonium.events import ChoiceEpochEnded, Event
+from harmonium.events import Allocates, ChoiceEpochEnded, Ended, Event
 
 LIKED = 4.0  # what the published recipe of Liang et al. 2018 keeps
 PANEL = "Protocol"
@@ -47,7 +49,7 @@ TASK = (AT_LEAST, HELD_OUT, *OF_CHOICES, PATH)
 
 def task_of(
     source: str, protocol: str, test: Path | None, n: int = 1, seed: int | None = None, fraction: float | None = None,
-    **options: Any,
+    narrate: Callable[[str], None] = lambda line: None, **options: Any,
 ) -> ChoiceTask:  # fmt: skip
     """Read choices and split them as a protocol says.
 
@@ -65,6 +67,8 @@ def task_of(
         The published one when None.
     fraction : float, optional
         Of "global-time".
+    narrate : callable
+        Told where a file has no ratings.
     **options
         From `TASK`.
     """
@@ -72,10 +76,13 @@ def task_of(
         raise SettingError(f"protocol: {protocol!r} is not one of {', '.join(CHOICE_PROTOCOLS)}")
     if (test is not None) != (protocol == "lightgcn"):
         raise SettingError("--test FILE goes with --protocol lightgcn, which needs it")
-    at_least = LIKED if options["at_least"] is None and protocol in ("vae-cf", "vae-cf-netflix") else None
-    reading = {**options, "at_least": options["at_least"] if at_least is None else at_least}
+    if n != 1 and protocol != "leave-last":
+        raise SettingError(f"--n {n} is of --protocol leave-last, not {protocol}")
+    reading = dict(options)
     held_out = reading.pop("held_out")
-    x = read_choices(source, **reading)
+    if held_out is not None and protocol not in VAE_CF:
+        raise SettingError(f"--held-out {held_out} is of --protocol vae-cf, not {protocol}")
+    x, reading = _read(source, reading, protocol in ("vae-cf", "vae-cf-netflix"), narrate)
     if protocol in VAE_CF:
         return vae_cf(x, held_out, preset=protocol, **({} if seed is None else {"seed": seed}))
     if test is not None:
@@ -83,6 +90,23 @@ def task_of(
     if protocol == "leave-last":
         return leave_last(x, n)
     return global_time(x, *(() if fraction is None else (fraction,)))
+
+
+def _read(
+    source: str, reading: dict[str, Any], liked: bool, narrate: Callable[[str], None]
+) -> tuple[Interactions, dict[str, Any]]:
+    """Who chose what, by default those rated at least `LIKED` where that is asked for and there are ratings."""
+    if reading["at_least"] is not None or not liked:
+        return read_choices(source, **reading), reading
+    try:
+        reading = {**reading, "at_least": LIKED}
+        return read_choices(source, **reading), reading
+    except MissingColumnError as error:
+        if error.role != "rating":
+            raise
+    narrate(f"{source}: has no column of ratings, so that every row is a choice")
+    reading = {**reading, "at_least": None}
+    return read_choices(source, **reading), reading
 
 
 def read_choices(
@@ -160,12 +184,17 @@ def teller(narrate: Callable[[str], None]) -> Callable[[str, Event], None]:
     narrate : callable
     """
 
+    said = {"at": time.monotonic()}
+
     def tell(name: str, event: Event) -> None:
-        if isinstance(event, ChoiceEpochEnded) and event.validation_ndcg is not None:
-            narrate(f"{name}: epoch {event.epoch}/{event.n_epochs}, validation nDCG@100 {event.validation_ndcg:.4f}")
-        elif event.kind == "allocates":
-            facts = event.to_dict()
-            narrate(f"{name}: {facts['what']}, {facts['n_bytes'] / 1e9:.2f} GB")
+        if isinstance(event, ChoiceEpochEnded):
+            late = time.monotonic() - said["at"] > SECONDS_BETWEEN
+            told = late or event.validation_ndcg is not None
+        else:
+            told = isinstance(event, Allocates) or (isinstance(event, Ended) and event.reason != "finished")
+        if told:
+            said["at"] = time.monotonic()
+            narrate(f"{name}: {line(event)}")
 
     return tell
 
@@ -183,20 +212,22 @@ def print_comparison(found: ListComparison, metrics: Sequence[str], as_json: boo
     if as_json:
         print_json(rows)
         return
-    last = metrics[-1]
-    costs = ("learning", "peak GB") if "peak_gb" in rows[0] else ()
-    header = ["Model", *metrics, *([f"gain in {last}"] if len(rows) > 1 else []), *costs]
-    cells = [
-        [
-            row["model"],
-            *(f"{row[metric]:.4f} ± {row[f'{metric}_se']:.4f}" for metric in metrics),
-            *(_gain(row, last, k) if len(rows) > 1 else ()),
-            *((duration(row["seconds_learning"]), f"{row['peak_gb']:.2f}") if costs else ()),
-        ]
-        for k, row in enumerate(rows)
-    ]
-    (print_markdown if markdown else print_table)(header, cells, left=("Model",))
+    found_out = {"Model": [row["model"] for row in rows]}
+    found_out |= {metric: [f"{row[metric]:.4f} ± {row[f'{metric}_se']:.4f}" for row in rows] for metric in metrics}
+    more: dict[str, list[str]] = {}
+    if len(rows) > 1:
+        more[f"gain in {metrics[-1]}"] = [_gain(row, metrics[-1], k) for k, row in enumerate(rows)]
+    if "peak_gb" in rows[0]:
+        more["learning"] = [duration(row["seconds_learning"]) for row in rows]
+        more["peak GB"] = ["" if row["peak_gb"] is None else f"{row['peak_gb']:.2f}" for row in rows]
+    parts = [{**found_out, **more}]
+    if not markdown and more and not fits(parts[0]):
+        parts = [found_out, {"Model": found_out["Model"], **more}]
+    for k, columns in enumerate(parts):
+        if k:
+            print()
+        (print_markdown if markdown else print_table)(list(columns), zip(*columns.values()), left=("Model",))
 
 
-def _gain(row: dict[str, Any], metric: str, k: int) -> tuple[str]:
-    return ("" if k == 0 else f"{row[f'{metric}_gain']:+.4f} ± {row[f'{metric}_gain_se']:.4f}",)
+def _gain(row: dict[str, Any], metric: str, k: int) -> str:
+    return "" if k == 0 else f"{row[f'{metric}_gain']:+.4f} ± {row[f'{metric}_gain_se']:.4f}"

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 import typer
 
-from harmonium.cli.choices import read_choices, teller, value_of
+from harmonium.cli.choices import read_choices, value_of
 from harmonium.cli.console import narrator
 from harmonium.cli.learning import logging
 from harmonium.cli.reading import read_source
+from harmonium.cli.screen import watching
 from harmonium.cli.taste import item_of, raw_id
 from harmonium.data import DATASETS, Interactions, Titles, read_titles, strong_split
 from harmonium.errors import DataError, SettingError
@@ -67,6 +68,8 @@ class Asked(NamedTuple):
     given: Mapping[str, Any]  # settings that were named as options
     hold_out: float  # share of the users to measure on
     titles: Path | None
+    checkpoint: Path | None
+    resume: bool
     log: Path | None
     quiet: bool
     options: Mapping[str, Any]  # of reading; and at_least, weights, more
@@ -96,33 +99,49 @@ def train(asked: Asked, output: Path) -> dict[str, Any]:
     if validation and split_users(everybody, validation, SEED) is None:
         narrate("too few users to calibrate on: scores will not come as probabilities")
         validation = 0.0
-    recommender, events = _learned(everybody, titles, model, validation, name, asked)
-    evaluation = None
-    if parts is not None:
-        found = evaluate_lists(recommender.model, parts.fold_in, parts.held_out, CUTOFFS, everybody)
-        evaluation = {"protocol": PROTOCOL.format(100 * asked.hold_out), **found.to_dict()}
+    recommender, events = _learned(everybody, titles, model, validation, asked)
     seconds = time.monotonic() - began
-    recommender.record = {**facts, "model": name, "seconds": seconds, "events": events, "evaluation": evaluation}
-    recommender.save(output)
+    record = {**facts, "model": name, "seconds": seconds, "events": events, "evaluation": None}
+    recommender.record = record
+    recommender.save(output)  # before anything else can be interrupted
+    interrupted = any(event["kind"] == "ended" and event["reason"] == "interrupted" for event in events)
+    if parts is not None:
+        narrate(f"measuring lists of {parts.held_out.n_users:,} users held out")
+        found = evaluate_lists(recommender.model, parts.fold_in, parts.held_out, CUTOFFS, everybody)
+        record["evaluation"] = {"protocol": PROTOCOL.format(100 * asked.hold_out), **found.to_dict()}
+        recommender.save(output)
     sizes = {"n_users": everybody.n_users, "n_items": everybody.n_items, "n_choices": everybody.n_entries}
-    whole = {"path": str(output), "bytes": output.stat().st_size, "model": name, **sizes}
-    return {**whole, "calibrated": bool(validation), "evaluation": evaluation, "seconds": time.monotonic() - began}
+    return {
+        "path": str(output),
+        "bytes": output.stat().st_size,
+        "model": name,
+        **sizes,
+        "calibrated": recommender.model.calibration_ is not None,
+        "evaluation": record["evaluation"],
+        "interrupted": interrupted,
+        "seconds": time.monotonic() - began,
+        "machines": [event for event in events if event["kind"] == "ended"],
+    }
 
 
 def _learned(
-    x: Interactions, titles: Titles | None, model: ChoiceModel, validation: float, name: str, asked: Asked
+    x: Interactions, titles: Titles | None, model: ChoiceModel, validation: float, asked: Asked
 ) -> tuple[ChoiceRecommender, list[dict[str, Any]]]:
     """The recommender, and the events of its learning as plain values."""
-    tell, events = teller(narrator(asked.quiet)), []
-    with logging(asked.log) as write:
+    how: dict[str, Any] = {"validation": validation or None, "random_state": SEED}
+    if model.learns_in_epochs:
+        how |= {"checkpoint": asked.checkpoint, "resume": asked.resume}
+    elif asked.checkpoint is not None:
+        narrator(asked.quiet)("a closed form is learned in one go: there is no checkpoint to write or to go on from")
+    events: list[dict[str, Any]] = []
+    with logging(asked.log, asked.resume) as write, watching(asked.quiet) as show:
 
         def look(event: Event) -> None:
             events.append(event.to_dict())
             write(event)
-            tell(name, event)
+            show(event)
 
-        how = {"validation": validation or None, "random_state": SEED, "watch": look}
-        return ChoiceRecommender.fit(x, titles, model=model, **how), events
+        return ChoiceRecommender.fit(x, titles, model=model, watch=look, **how), events
 
 
 def _source(source: str, titles: Path | None, reading: Mapping[str, Any]) -> tuple[Interactions, Titles | None, dict]:

@@ -35,14 +35,15 @@ def compare(
 ) -> None:  # fmt: skip
     """Compare models of choices on one protocol: accuracy with standard errors, time and memory.
 
-    The gain is that over the first model, on the same users.
+    The gain is that over the first model, on the same users; learning is the time it took; peak GB is how much the
+    process grew at most meanwhile.
     """
     given, names = settings_of(settings), [name.strip() for name in models.split(",")]
     for name in given:
         if name not in names:
             raise SettingError(f"--set: {name!r} is not among --models {models}")
     machines = {name: made(name, given.get(name)) for name in names}
-    task = task_of(source, protocol, test, n, seed, **options)
     narrate = narrator(quiet)
+    task = task_of(source, protocol, test, n, seed, narrate=narrate, **options)
     narrate(f"{protocol}: learning from {task.train!r}")
     print_comparison(measure(machines, task, teller(narrate)), task.metrics, as_json, markdown)

@@ -4,13 +4,14 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+GAP = 2  # columns between those of a table
 UNLIMITED = 10_000  # columns where no terminal limits them
 BAR_COLUMNS = 40  # of the longest bar
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -73,7 +74,7 @@ def print_table(
     """
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     for name in header:
         table.add_column(name, justify="left" if name in left else "right", overflow="fold")
     for row in rows:
@@ -88,6 +89,17 @@ def print_table(
         screen.print(table)
     for line in lines.get().splitlines():
         print(line.rstrip())
+
+
+def fits(columns: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a table of these columns has room on stdout.
+
+    Parameters
+    ----------
+    columns : mapping of sequences of str, by heading
+    """
+    widths = (max(map(len, (name, *cells))) for name, cells in columns.items())
+    return sum(widths) + GAP * len(columns) <= console(sys.stdout).width
 
 
 def print_markdown(header: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[str] = ()) -> None:

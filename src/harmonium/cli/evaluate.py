@@ -8,11 +8,13 @@ import typer
 from harmonium.cli import choices, choosing
 from harmonium.cli.console import narrator, print_json
 from harmonium.cli.learning import learn
-from harmonium.cli.options import Json, Quiet, taking
+from harmonium.cli.options import Json, Quiet, taking, was_given
 from harmonium.cli.protocols import PROTOCOLS, split
 from harmonium.cli.reading import PATH, READING, read_file, read_source
 from harmonium.cli.settings import HELP, machine, setting_options
 from harmonium.cli.showing import print_evaluation
+from harmonium.data import MissingColumnError, Ratings
+from harmonium.errors import DataError
 from harmonium.evaluation.choice_models import MODELS, compare, made
 from harmonium.evaluation.choice_protocols import CHOICE_PROTOCOLS
 from harmonium.evaluation.ratings import Evaluation
@@ -79,9 +81,13 @@ def evaluate(
         if protocol == "lightgcn":
             raise typer.BadParameter("needs two files: harmonium compare TRAIN --protocol lightgcn --test TEST")
         reading = {name: options[name] for name in ("user", "item", "rating", "time", "ids", "path")}
-        task = choices.task_of(str(source), protocol, None, n, seed, fraction, **of_choices, **reading)
-        narrator(quiet)(f"{protocol}: learning from {task.train!r}")
-        measured = compare({choice_model: made(choice_model)}, task, choices.teller(narrator(quiet)))
+        given = {name: value for name, value in settings.items() if was_given(ctx, name)}
+        learned = made(choice_model, given)
+        narrate = narrator(quiet)
+        more = {**of_choices, **reading, "narrate": narrate}
+        task = choices.task_of(str(source), protocol, None, n, seed, fraction, **more)
+        narrate(f"{protocol}: learning from {task.train!r}")
+        measured = compare({choice_model: learned}, task, choices.teller(narrate))
         choices.print_comparison(measured, task.metrics, as_json, markdown)
         return
     if model is not None and history is not None and test is not None:
@@ -94,7 +100,7 @@ def evaluate(
         options.pop("path")
         found = _of_file(recommender, history, test, options)
     else:
-        parts = split(read_source(str(source), **options).ratings, protocol, fraction, n, seed or 0)
+        parts = split(_ratings(str(source), options), protocol, fraction, n, seed or 0)
         narrator(quiet)(f"{protocol}: learning from {parts.learned_from.n_ratings:,} ratings")
         estimator = machine(settings)
         learn(estimator, parts.learned_from, quiet)
@@ -107,6 +113,15 @@ def evaluate(
         print_json(found.to_dict())
     else:
         print_evaluation(found, markdown)
+
+
+def _ratings(source: str, reading: dict[str, Any]) -> Ratings:
+    try:
+        return read_source(source, **reading).ratings
+    except MissingColumnError as error:
+        if error.role != "rating":
+            raise
+        raise DataError(f"{error}; lists of what people choose are measured under --protocol vae-cf") from None
 
 
 def _check_form(ctx: Any, source: str | None, model: Path | None, history: Path | None, test: Path | None) -> None:

@@ -16,7 +16,8 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="FILE|NAME",
-        help="Ratings as CSV, TSV or Parquet, also .gz or .zst; or a known data set, such as movielens-small.",
+        help="Ratings, or who chose what, as CSV, TSV or Parquet, also .gz or .zst; or a known data set, such as "
+        "movielens-small.",
     ),
 ]
 Sources = Annotated[

@@ -8,7 +8,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harmonium.cli.console import console, duration, has_blocks, narrator, sparkline
-from harmonium.events import Began, Ended, EpochEnded, Event, Exchanged, Saved, Stored, TakesDisk
+from harmonium.events import (
+    Allocates,
+    Began,
+    ChoiceEpochEnded,
+    Ended,
+    EpochEnded,
+    Event,
+    Exchanged,
+    Saved,
+    Stored,
+    TakesDisk,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -17,8 +28,24 @@ FRAMES_PER_SECOND = 4
 CURVE_COLUMNS = 40
 SECONDS_BETWEEN = 5.0  # lines that say how far a step is
 GB = 1e9
-PURPOSES = {"choose": "with validation ratings held out", "final": "from all ratings"}
+PURPOSES = {
+    "ratings": {"choose": "with validation ratings held out", "final": "from all ratings"},
+    "choices": {
+        "choose": "with validation users held out",
+        "final": "from all choices",
+        "joint": "couplings and hidden units together",
+    },
+}
 Watcher = Callable[[Event], None]
+AnEpoch = EpochEnded | ChoiceEpochEnded
+MEASURES = {
+    "validation RMSE": "validation_rmse",
+    "log-loss": "validation_log_loss",
+    "free-energy gap": "free_energy_gap",
+    "loss": "loss",
+    "validation nDCG@100": "validation_ndcg",
+}
+CHOOSING = ("validation RMSE", "validation nDCG@100")  # what the best epoch is chosen by
 
 
 @dataclass(frozen=True)
@@ -30,7 +57,7 @@ class Progress:
     began : Began
     at : float
         When, on the monotonic clock, in seconds.
-    epochs : tuple of EpochEnded
+    epochs : tuple of EpochEnded, or of ChoiceEpochEnded
     first_at, last_at : float
         When the first and the last of them ended.
     checkpoint : str
@@ -39,7 +66,7 @@ class Progress:
 
     began: Began
     at: float
-    epochs: tuple[EpochEnded, ...] = ()
+    epochs: tuple[AnEpoch, ...] = ()
     first_at: float = 0.0
     last_at: float = 0.0
     checkpoint: str = ""
@@ -52,7 +79,7 @@ class Progress:
         event : Event
         now : float
         """
-        if isinstance(event, EpochEnded):
+        if isinstance(event, AnEpoch):
             first_at = self.first_at if self.epochs else now
             return replace(self, epochs=(*self.epochs, event), first_at=first_at, last_at=now)
         if isinstance(event, Saved):
@@ -103,7 +130,7 @@ class LiveScreen:
         now = time.monotonic()
         if isinstance(event, Began):
             self.progress = Progress(event, now)
-        elif isinstance(event, TakesDisk):
+        elif isinstance(event, TakesDisk | Allocates):
             self.summarise(line(event))
         elif isinstance(event, Stored):
             self.stored = event
@@ -170,10 +197,19 @@ def line(event: Event) -> str:
     event : Event
     """
     if isinstance(event, Began):
-        return (
-            f"{event.machine}: {event.n_cases:,} cases, {event.n_ratings:,} ratings, {PURPOSES[event.phase]}; "
-            f"at most {event.n_epochs} epochs" + (f", from epoch {event.first_epoch}" if event.first_epoch else "")
+        return f"{_about(event)}; at most {event.n_epochs} epochs" + (
+            f", from epoch {event.first_epoch}" if event.first_epoch else ""
         )
+    if isinstance(event, ChoiceEpochEnded):
+        parts = [f"epoch {event.epoch}/{event.n_epochs}", f"{event.seconds:.2f} s"]
+        if event.loss is not None:
+            parts.append(f"loss {event.loss:.4f}")
+        if event.validation_ndcg is not None:
+            parts.append(f"validation nDCG@100 {event.validation_ndcg:.4f}")
+        return "  ".join(parts)
+    if isinstance(event, Allocates):
+        n_bytes = event.n_bytes
+        return f"{event.what}: " + (f"{n_bytes / GB:.2f} GB" if n_bytes > GB / 10 else f"{n_bytes / 1e6:.1f} MB")
     if isinstance(event, EpochEnded):
         parts = [f"{event.machine} epoch {event.epoch}/{event.n_epochs}", f"{event.ratings_per_second:,.0f} ratings/s"]
         if event.validation_rmse is not None:
@@ -219,8 +255,7 @@ def picture(progress: Progress, now: float, curves: bool) -> "RenderableType":
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold")
     grid.add_column()
-    grid.add_row("machine", f"{began.machine}: {began.n_cases:,} cases, {began.n_ratings:,} ratings, "
-                            f"{PURPOSES[began.phase]}")  # fmt: skip
+    grid.add_row("machine", _about(began))
     epoch = progress.epochs[-1].epoch if done else began.first_epoch
     grid.add_row("epoch", f"{epoch} of at most {began.n_epochs}")
     grid.add_row("", ProgressBar(total=began.n_epochs, completed=epoch, width=CURVE_COLUMNS))
@@ -240,24 +275,40 @@ def _measures(progress: Progress, curves: bool) -> Iterator[tuple[str, str]]:
     if not progress.epochs:
         return
     last = progress.epochs[-1]
-    yield "speed", f"{last.ratings_per_second:,.0f} ratings/s"
-    measured = {
-        "validation RMSE": [epoch.validation_rmse for epoch in progress.epochs],
-        "log-loss": [epoch.validation_log_loss for epoch in progress.epochs],
-        "free-energy gap": [epoch.free_energy_gap for epoch in progress.epochs],
-    }
+    if isinstance(last, EpochEnded):
+        yield "speed", f"{last.ratings_per_second:,.0f} ratings/s"
+    else:
+        yield "speed", f"{progress.began.n_ratings / max(last.seconds, 1e-9):,.0f} choices/s"
+    measured = {name: [getattr(epoch, field, None) for epoch in progress.epochs] for name, field in MEASURES.items()}
     for name, values in measured.items():
         known = [value for value in values if value is not None]
         if known:
             curve = f"  {sparkline(known, CURVE_COLUMNS)}" if curves else ""
-            best = f"  best at epoch {last.best_epoch}" if name == "validation RMSE" else ""
+            best = f"  best at epoch {_best_epoch(progress)}" if name in CHOOSING else ""
             yield name, f"{known[-1]:.4f}{curve}{best}"
 
 
+def _about(began: Began) -> str:
+    cases = "users" if began.of == "choices" else "cases"
+    purpose = PURPOSES[began.of][began.phase]
+    return f"{began.machine}: {began.n_cases:,} {cases}, {began.n_ratings:,} {began.of}, {purpose}"
+
+
+def _best_epoch(progress: Progress) -> int:
+    last = progress.epochs[-1]
+    if isinstance(last, EpochEnded):
+        return last.best_epoch
+    chosen = [e for e in progress.epochs if isinstance(e, ChoiceEpochEnded) and e.validation_ndcg is not None]
+    return max(chosen, key=lambda e: e.validation_ndcg or 0.0).epoch
+
+
 def _summary(event: Ended, progress: Progress | None, now: float) -> str:
-    text = f"{event.machine}: {event.reason} after {event.epoch} epochs, the best is epoch {event.best_epoch}"
+    text = f"{event.machine}: {event.reason}"
+    if event.epoch:
+        text += f" after {event.epoch} epochs, the best is epoch {event.best_epoch}"
     if progress is not None:
-        rmse = next((e.validation_rmse for e in progress.epochs if e.epoch == event.best_epoch), None)
-        text += "" if rmse is None else f" (validation RMSE {rmse:.4f})"
+        best = next((e for e in progress.epochs if e.epoch == event.best_epoch), None)
+        found = {name: getattr(best, MEASURES[name], None) for name in CHOOSING}
+        text += "".join(f" ({name} {value:.4f})" for name, value in found.items() if value is not None)
         text += f", {duration(now - progress.at)}"
     return f"{text}; {event.advice}" if event.advice else text

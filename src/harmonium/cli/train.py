@@ -26,6 +26,7 @@ OF_CHOICES = ("at_least", "weights", "more")
 STREAMED = tuple(parameter.name for parameter in STREAMING)
 CLUSTERED = tuple(parameter.name for parameter in CLUSTER)
 PANEL = "Learning choices"
+INTERRUPTED = "interrupted: the best model so far was saved in {}"
 WEIGHTS = option(
     "weights", bool, False,
     typer.Option("--weights", rich_help_panel=PANEL, help="The rating column is a weight, such as a number of plays."),
@@ -73,7 +74,7 @@ def train(
 ) -> None:
     """Learn from ratings, or from what people chose, and write a model file.
 
-    Ctrl-C ends learning from ratings and writes the best model so far. The file appears whole or not at all. Ratings
+    Ctrl-C ends learning and writes the best model so far. The file appears whole or not at all. Ratings
     that memory does not hold are streamed from shards on disk.
 
     Of clicks, plays or purchases: harmonium train clicks.csv -o shop.harmonium. Of ratings as choices: harmonium train
@@ -142,7 +143,7 @@ def _train_ratings(ask: Ask, settings: dict[str, Any], options: dict[str, Any]) 
             narrate("ratings are streamed, so that what people choose is not learned for ranking")
     seconds = time.monotonic() - began
     if interrupted:  # said even when quiet: the model is not what was asked for
-        narrator(quiet=False)(f"interrupted: the best model so far was saved in {ask.output}")
+        narrator(quiet=False)(INTERRUPTED.format(ask.output))
     if ask.as_json:
         print_json(_result(ask.output, ratings, estimator, interrupted, seconds))
     else:
@@ -151,16 +152,18 @@ def _train_ratings(ask: Ask, settings: dict[str, Any], options: dict[str, Any]) 
 
 
 def _train_choices(ask: Ask, settings: dict[str, Any], options: dict[str, Any]) -> None:
-    if ask.checkpoint is not None:
-        raise SettingError("--checkpoint is of learning from ratings; a model of choices is learned in one go")
     for name in (name for name in (*STREAMED, *CLUSTERED) if name in ask.named):
         raise SettingError(f"--{name.replace('_', '-')} is of learning from ratings; leave it out")
     if len(ask.sources) > 1:
         raise DataError(f"{ask.sources[1]}: choices are learned from one file; put them together first")
     given = {name: settings[name] for name in HELP if name in ask.named}
     reading = {name: value for name, value in options.items() if name not in (*STREAMED, *CLUSTERED)}
-    asked = choosing.Asked(ask.sources[0], ask.model, given, ask.hold_out, ask.titles, ask.log, ask.quiet, reading)
-    _report_choices(ask.output, choosing.train(asked, ask.output), ask.as_json, narrator(ask.quiet))
+    source, files = ask.sources[0], (ask.titles, ask.checkpoint, ask.resume, ask.log)
+    asked = choosing.Asked(source, ask.model, given, ask.hold_out, *files, ask.quiet, reading)
+    done = choosing.train(asked, ask.output)
+    if done["interrupted"]:  # said even when quiet: the model is not what was asked for
+        narrator(quiet=False)(INTERRUPTED.format(ask.output))
+    _report_choices(ask.output, done, ask.as_json, narrator(ask.quiet))
 
 
 def _without_ratings(options: dict[str, Any]) -> bool:

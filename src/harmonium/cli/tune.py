@@ -9,6 +9,7 @@ import typer
 from harmonium.cli.choices import TASK, Protocol, Test, settings_of, task_of
 from harmonium.cli.console import narrator, print_json, print_table
 from harmonium.cli.options import Json, Quiet, Source, taking
+from harmonium.errors import SettingError
 from harmonium.evaluation.tuning import SPACES
 from harmonium.evaluation.tuning import tune as search
 
@@ -40,17 +41,21 @@ def tune(
 
     Trials that fall behind are cut short. Ctrl-C keeps what the study has.
     """
-    fixed = settings_of(settings).get(model, {})
-    task = task_of(source, protocol, test, **options)
-    narrate = narrator(quiet)
+    given, narrate = settings_of(settings), narrator(quiet)
+    if model not in SPACES:
+        raise SettingError(f"model: {model!r} cannot be tuned; {', '.join(SPACES)} can")
+    for name in given:
+        if name != model:
+            raise SettingError(f"--set: {name!r} is not --model {model}")
+    task = task_of(source, protocol, test, narrate=narrate, **options)
+    narrate(f"{protocol}: {trials} trials of {model}, learned from {task.tuning_train!r}")
 
     def look(number: int, tried: dict[str, Any], value: float | None) -> None:
         shown = ", ".join(f"{name} {setting:.4g}" for name, setting in tried.items())
         narrate(f"trial {number}: {'cut short' if value is None else f'{value:.4f}'} with {shown}")
 
-    found = search(
-        model, task, trials, metric=metric or task.metrics[-1], study=study, seed=seed, fixed=fixed, look=look
-    )
+    how = {"metric": metric or task.metrics[-1], "study": study, "seed": seed, "fixed": given.get(model)}
+    found = search(model, task, trials, **how, look=look)
     if as_json:
         print_json(asdict(found))
         return

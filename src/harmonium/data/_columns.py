@@ -120,7 +120,7 @@ def _find(role: str, choice: ColumnChoice, names: Sequence[str], where: str) -> 
 
 def _missing(role: str, names: Sequence[str], where: str, more: str = "") -> MissingColumnError:
     return MissingColumnError(
-        f'{where}: no {role} column among {", ".join(names)}; name it with {role}="..."'
-        f" (guessed names: {', '.join(USUAL_NAMES[role][:4])}, ...){more}",
+        f'{where}: no {role} column among {", ".join(names)}; name it with {role}="...", on the command line '
+        f"--{role} NAME (guessed names: {', '.join(USUAL_NAMES[role][:4])}, ...){more}",
         role,
     )

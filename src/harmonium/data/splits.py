@@ -307,7 +307,9 @@ def _shared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _times(ratings: Ratings | Interactions) -> np.ndarray:
     if ratings.time is None:
-        raise DataError("these ratings have no times; read them with a time column, or use another split")
+        raise DataError(
+            'there are no times; name their column (time="...", on the command line --time NAME), or split otherwise'
+        )
     return ratings.time
 
 

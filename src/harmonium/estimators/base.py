@@ -44,7 +44,8 @@ class Estimator:
         """
         for name, value in params.items():
             if name not in self._names():
-                raise SettingError(f"{name}: there is no such setting; there are {', '.join(self._names())}")
+                known = ", ".join(self._names()) or "none"
+                raise SettingError(f"{name}: {type(self).__name__} has no such setting; there are {known}")
             setattr(self, name, value)
         return self
 
@@ -62,9 +63,13 @@ class Estimator:
                     watcher(event)
         except KeyboardInterrupt:  # it came while a watcher was at work
             run.close()
-            if getattr(self, "model_", None) is None:
+            if not self._has_model():
                 raise
         return self
+
+    def _has_model(self) -> bool:
+        """Whether learning that was interrupted has left a model."""
+        return getattr(self, "model_", None) is not None
 
     def _fitted(self, name: str) -> Any:
         value = getattr(self, name, None)

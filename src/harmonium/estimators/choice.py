@@ -1,7 +1,7 @@
 """What every model of choices does: score, recommend, explain and calibrate for anybody's history."""
 
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -11,17 +11,23 @@ from harmonium import storage
 from harmonium.data import Interactions, Vocabulary
 from harmonium.errors import DataError, HarmoniumError, ModelFileError, SettingError
 from harmonium.estimators.base import Estimator, Watch
-from harmonium.events import Event
+from harmonium.estimators.histories import (
+    BATCH_BYTES,
+    Asked,
+    Validation,
+    checked_validation,
+    nothing,
+    numbered,
+    some_rows,
+    sparse,
+)
+from harmonium.events import Ended, Event
 from harmonium.kernels import choices as kernels
 from harmonium.models.score_calibration import ScoreCalibration, fit_calibration
-from harmonium.training.lists import hits, ndcg
 from harmonium.training.settings import check_count
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.integer]
-Validation = tuple[Interactions, Interactions]
-BATCH_BYTES = 1 << 26  # of one batch of scores
-VALIDATION_PLACES = 100
 MOST_ASKED = 1_000_000  # places of a list
 MOST_CALIBRATION = 20_000_000  # scores that calibration looks at
 
@@ -33,16 +39,26 @@ class ChoiceModel(Estimator):
     whose history nothing is left gets the popular list. A subclass has `_learn`, `_scores` and its arrays.
     """
 
+    learns_in_epochs = False
     items_: Vocabulary | None = None
     popularity_: npt.NDArray[np.int64] | None = None
     calibration_: ScoreCalibration | None = None
     history_: tuple[Event, ...] = ()
     _by_cube_root = False  # whether `_relative` is the cube root
+    interrupted = False  # whether Ctrl-C ended the last `fit`
+    _learnt = False  # whether what is learned by now makes a model
 
     def fit(
-        self, interactions: Interactions, y: None = None, *, validation: Validation | None = None, watch: Watch = ()
+        self,
+        interactions: Interactions,
+        y: None = None,
+        *,
+        validation: Validation | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        watch: Watch = (),
     ) -> Self:
-        """Learn who chooses what together with what.
+        """Learn who chooses what together with what. Ctrl-C ends it with the best model so far.
 
         Parameters
         ----------
@@ -52,6 +68,11 @@ class ChoiceModel(Estimator):
         validation : (Interactions, Interactions), optional
             What is known of validation users, and what they chose besides, row by row. Machines that learn in epochs
             keep the best one by nDCG@100 on them; closed forms have no use for it.
+        checkpoint : path, optional
+            File to write every 20 seconds and after each machine, by what learns in epochs.
+        resume : bool
+            Go on from the checkpoint, bit for bit, when the file exists. It does not hold couplings of a closed form,
+            which are learned again.
         watch : callable or callables
             Called with every event.
 
@@ -67,20 +88,30 @@ class ChoiceModel(Estimator):
             There is nothing to learn from.
         NotEnoughMemoryError
             It does not fit; the message says what does.
+        DivergenceError
+            Learning diverged before any epoch ended well.
+        ModelFileError
+            The checkpoint is of other choices or settings.
         """
-        watchers = [watch] if callable(watch) else list(watch)
-        for event in self.fitting(interactions, validation):
-            for look in watchers:
-                look(event)
-        return self
+        run = self.fitting(interactions, validation, checkpoint=checkpoint, resume=resume)
+        return self._watched(run, watch)
 
-    def fitting(self, interactions: Interactions, validation: Validation | None = None) -> Generator[Event, None, None]:
-        """Learn as `fit` does, handing out events on the way.
+    def fitting(
+        self,
+        interactions: Interactions,
+        validation: Validation | None = None,
+        *,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+    ) -> Generator[Event, None, None]:
+        """Learn as `fit` does, handing out events on the way; whenever it ends, the model is the best so far.
 
         Parameters
         ----------
         interactions : Interactions
         validation : (Interactions, Interactions), optional
+        checkpoint : path, optional
+        resume : bool
 
         Yields
         ------
@@ -92,15 +123,36 @@ class ChoiceModel(Estimator):
         if not interactions.n_entries:
             raise DataError("there are no interactions to learn from")
         if validation is not None:
-            validation = _checked_validation(validation, interactions.items)
-        seen = []
-        for event in self._learn(interactions, validation):
-            seen.append(event)
-            yield event
-        self.items_, self.popularity_ = interactions.items, interactions.popularity()
-        self.calibration_, self.history_ = None, tuple(seen)
+            validation = checked_validation(validation, interactions.items)
+        if checkpoint is not None and not self.learns_in_epochs:
+            raise SettingError(
+                f"checkpoint: a {type(self).__name__} is learned in one go and writes none; leave it out"
+            )
+        self._learnt, self.interrupted, seen = False, True, []
+        run = self._learn(interactions, Asked(validation, checkpoint, resume))
+        try:
+            for event in run:
+                seen.append(event)
+                yield event
+            self._has_learnt(interactions)
+            self.interrupted = any(isinstance(event, Ended) and event.reason == "interrupted" for event in seen)
+        except KeyboardInterrupt:
+            if not self._learnt:
+                raise
+        finally:
+            run.close()
+            if self._learnt:
+                self.history_ = tuple(seen)
 
-    def _learn(self, interactions: Interactions, validation: Validation | None = None) -> Iterator[Event]:
+    def _has_learnt(self, interactions: Interactions) -> None:
+        """Say that what is learned by now makes a model of these interactions."""
+        self.items_, self.popularity_ = interactions.items, interactions.popularity()
+        self.calibration_, self._learnt = None, True
+
+    def _has_model(self) -> bool:
+        return self._learnt
+
+    def _learn(self, interactions: Interactions, asked: Asked) -> Generator[Event, None, None]:
         raise NotImplementedError
 
     def _scores(self, history: Interactions) -> Floats:
@@ -167,7 +219,7 @@ class ChoiceModel(Estimator):
         check_count("batch_size", size, 1, 1 << 31)
         for start in range(0, history.n_users, size):
             stop = min(start + size, history.n_users)
-            yield slice(start, stop), _slice(history, start, stop)
+            yield slice(start, stop), some_rows(history, start, stop)
 
     def recommend(
         self,
@@ -212,7 +264,7 @@ class ChoiceModel(Estimator):
         score = np.full((history.n_users, n), -np.inf, np.float32)
         popular, width = self._fitted("popularity_"), min(n, self.n_items)
         for rows, part in self.batches(history, batch_size):
-            left_out = sparse(part) if exclude_seen else _nothing(part.n_users)
+            left_out = sparse(part) if exclude_seen else nothing(part.n_users)
             found = kernels.top(self.scores(part), left_out, popular, allowed, width)
             item[rows, :width], score[rows, :width] = found
         return item, score
@@ -264,7 +316,7 @@ class ChoiceModel(Estimator):
         kept = np.tile(np.arange(n), (n + 1, 1))[~np.vstack([np.eye(n, dtype=bool), np.zeros((1, n), bool)])]
         indptr = np.append(np.arange(n + 1) * (n - 1), len(kept))
         weight = None if known.weight is None else known.weight[kept]
-        rows = Interactions(indptr, known.item[kept], _numbered(n + 1), known.items, weight)
+        rows = Interactions(indptr, known.item[kept], numbered(n + 1), known.items, weight)
         found = np.concatenate([self._scores(part)[:, items] for _, part in self.batches(rows)]).astype(np.float64)
         return found[-1] - found[:-1]
 
@@ -281,7 +333,7 @@ class ChoiceModel(Estimator):
         -------
         self
         """
-        known, held_out = _checked_validation((history, held_out), self._fitted("items_"))
+        known, held_out = checked_validation((history, held_out), self._fitted("items_"))
         score, chosen, n = [], [], 0
         for rows, part in self.batches(known):
             if n > MOST_CALIBRATION:
@@ -290,7 +342,7 @@ class ChoiceModel(Estimator):
             asked[part.user_of(), part.item] = False
             asked[np.diff(part.indptr) == 0] = False  # the popular list is on a scale of its own
             happened = np.zeros_like(asked)
-            wanted = _slice(held_out, rows.start, rows.stop)
+            wanted = some_rows(held_out, rows.start, rows.stop)
             happened[wanted.user_of(), wanted.item] = True
             score.append(self._relative(self.scores(part))[asked])
             chosen.append(happened[asked])
@@ -425,64 +477,3 @@ def unpacked(model: Any, header: dict[str, Any], arrays: dict[str, npt.NDArray])
     model.calibration_ = ScoreCalibration.from_arrays(calibration) if calibration else None
     model.take_parts(header["model"], storage.under("model.", arrays))
     return model
-
-
-def sparse(x: Interactions) -> kernels.Sparse:
-    """Row starts, items and weights, as the kernels take them.
-
-    Parameters
-    ----------
-    x : Interactions
-    """
-    return x.indptr, x.item, x.weights()
-
-
-def validation_ndcg(validation: Validation, fields: Callable[[kernels.Sparse], Floats]) -> float:
-    """Mean nDCG@100 on validation users, the items of their history left out.
-
-    Parameters
-    ----------
-    validation : (Interactions, Interactions)
-    fields : callable
-        Scores of histories.
-    """
-    history, held_out = validation
-    popular, allowed = np.zeros(history.n_items, np.int64), np.ones(history.n_items, bool)
-    size, found = max(1, BATCH_BYTES // (4 * history.n_items)), []
-    for start in range(0, history.n_users, size):
-        stop = min(start + size, history.n_users)
-        x, wanted = sparse(_slice(history, start, stop)), _slice(held_out, start, stop)
-        best, _ = kernels.top(fields(x), x, popular, allowed, min(VALIDATION_PLACES, history.n_items))
-        n_held = np.diff(wanted.indptr)
-        asked = n_held > 0
-        found.append(ndcg(hits(best, wanted)[asked], n_held[asked], VALIDATION_PLACES))
-    return float(np.concatenate(found).mean())
-
-
-def _checked_validation(validation: Validation, items: Vocabulary) -> Validation:
-    history, held_out = (part.brought_to(items) for part in validation)
-    if history.n_users != held_out.n_users:
-        raise DataError(f"history has {history.n_users:,} rows, held_out {held_out.n_users:,}; give the same users")
-    if not held_out.n_entries:
-        raise DataError("no validation user has a held-out choice of a known item")
-    return history, held_out
-
-
-def _nothing(n_rows: int) -> kernels.Sparse:
-    return np.zeros(n_rows + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32)
-
-
-def _numbered(n: int) -> Vocabulary:
-    return Vocabulary(np.arange(n))
-
-
-def _slice(x: Interactions, start: int, stop: int) -> Interactions:
-    """Some neighbouring rows alone."""
-    if (start, stop) == (0, x.n_users):
-        return x
-    entries = slice(x.indptr[start], x.indptr[stop])
-    ids = x.users.ids[start:stop]
-    weight, time = (None if column is None else column[entries] for column in (x.weight, x.time))
-    return Interactions(
-        x.indptr[start : stop + 1] - x.indptr[start], x.item[entries], Vocabulary(ids), x.items, weight, time
-    )

@@ -1,6 +1,7 @@
 """The fully visible machine over items, in closed form."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Generator
 from typing import Any, Self, final
 
 import numpy as np
@@ -9,7 +10,8 @@ import numpy.typing as npt
 from harmonium import storage
 from harmonium.data import Interactions, Vocabulary
 from harmonium.errors import SettingError
-from harmonium.estimators.choice import ChoiceModel, Validation, Watch, sparse
+from harmonium.estimators.choice import ChoiceModel, Watch
+from harmonium.estimators.histories import Asked, Validation, sparse
 from harmonium.events import Event
 from harmonium.kernels import choices as kernels
 from harmonium.kernels.devices import CPU
@@ -126,6 +128,8 @@ class GaussianBoltzmann(ChoiceModel):
         y: None = None,
         *,
         validation: Validation | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
         watch: Watch = (),
         engine: Engine = HERE,
     ) -> Self:
@@ -137,6 +141,9 @@ class GaussianBoltzmann(ChoiceModel):
         y : None
         validation : (Interactions, Interactions), optional
             A closed form has no use for it.
+        checkpoint : path, optional
+            Refused: a closed form is learned in one go.
+        resume : bool
         watch : callable or callables
         engine : Engine
             Where the sums X'X over users are made: this process, or a `harmonium.distributed.Cluster`.
@@ -147,11 +154,13 @@ class GaussianBoltzmann(ChoiceModel):
         """
         self._engine = engine
         try:
-            return super().fit(interactions, y, validation=validation, watch=watch)
+            return super().fit(
+                interactions, y, validation=validation, checkpoint=checkpoint, resume=resume, watch=watch
+            )
         finally:
             self._engine = HERE
 
-    def _learn(self, interactions: Interactions, validation: Validation | None = None) -> Iterator[Event]:
+    def _learn(self, interactions: Interactions, asked: Asked) -> Generator[Event, None, None]:
         self._check()
         shape, device = self._shape(interactions), chosen(self.device)
         sizes = interactions.n_users, interactions.n_items, self.n_neighbours, self.n_pairs
@@ -173,22 +182,24 @@ class GaussianBoltzmann(ChoiceModel):
         powers = self.variance_power, self.user_degree, self.item_degree, self.output_degree
         ready = couplings.scaled(x, interactions.n_items, float(self.ridge), self.dropout, *powers)
         gram = None if self._engine is HERE else self._engine.gram
+        machine: Couplings
         if shape == "neighbours":
-            self.couplings_ = couplings.neighbours(ready, self.n_neighbours)
+            machine = couplings.neighbours(ready, self.n_neighbours)
         elif shape == "dual":
-            self.couplings_ = couplings.dual(ready, gram, device)
+            machine = couplings.dual(ready, gram, device)
         elif self.n_pairs:
             ridge = float(self.pair_ridge or self.ridge)
-            self.couplings_ = couplings.with_pairs(ready, x, self.n_pairs, ridge, gram, device)
+            machine = couplings.with_pairs(ready, x, self.n_pairs, ridge, gram, device)
         else:
-            self.couplings_ = couplings.dense(ready, gram, device)
+            machine = couplings.dense(ready, gram, device)
         if self.n_kept:
-            self.couplings_ = couplings.strongest(self.couplings_, interactions.n_items, self.n_kept)
-        self.learned_ = interactions if isinstance(self.couplings_, Dual) else None
-        self.factors_ = None
+            machine = couplings.strongest(machine, interactions.n_items, self.n_kept)
+        hidden = None
         if self.n_factors:
             how = self.n_factors, float(self.factor_share), ready.out, int(self.random_state)
-            self.factors_ = couplings.factors(x, interactions.n_items, *how)
+            hidden = couplings.factors(x, interactions.n_items, *how)
+        self.couplings_, self.factors_ = machine, hidden  # together: Ctrl-C leaves the old ones or the new
+        self.learned_ = interactions if isinstance(machine, Dual) else None
 
     def _check(self) -> None:
         check_number("ridge", self.ridge, 1e-9, MOST)

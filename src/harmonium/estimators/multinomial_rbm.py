@@ -1,6 +1,7 @@
 """The machine with hidden units over choices, and the one that has lateral couplings too."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, final
 
 import numpy as np
@@ -8,13 +9,16 @@ import numpy.typing as npt
 
 from harmonium.data import Interactions
 from harmonium.errors import SettingError
-from harmonium.estimators.choice import ChoiceModel, Validation, sparse, validation_ndcg
+from harmonium.estimators.choice import ChoiceModel
 from harmonium.estimators.gaussian_boltzmann import GaussianBoltzmann
+from harmonium.estimators.histories import Asked, Validation, sparse, validation_ndcg
 from harmonium.events import Allocates, Event
 from harmonium.kernels.choices import Sparse
 from harmonium.models.couplings import Couplings, Dense, Dual, Neighbours
 from harmonium.models.multinomial_rbm import MultinomialMachine
-from harmonium.training.choices import ChoiceLearning, ChoiceState, first_state, train
+from harmonium.training.choice_fitting import ChoiceFit, ChoicePlan, fingerprint
+from harmonium.training.choice_state import ChoiceState
+from harmonium.training.choices import ChoiceLearning
 from harmonium.training.memory import announced
 from harmonium.training.settings import check_count, check_number
 
@@ -65,6 +69,8 @@ class MultinomialRBM(ChoiceModel):
     'milk'
     """
 
+    learns_in_epochs = True
+
     def __init__(
         self,
         n_hidden: int = 200,
@@ -90,18 +96,23 @@ class MultinomialRBM(ChoiceModel):
         self.patience, self.n_machines, self.random_state = patience, n_machines, random_state
         self.machines_: tuple[MultinomialMachine, ...] | None = None
 
-    def _learn(self, interactions: Interactions, validation: Validation | None = None) -> Iterator[Event]:
+    def _learn(self, interactions: Interactions, asked: Asked) -> Generator[Event, None, None]:
+        validation = asked.validation
         learning = _learning(self)
-        check_count("n_machines", self.n_machines, 1, 1000)
-        check_count("random_state", self.random_state, 0, LARGEST_SEED)
-        popularity, learned = interactions.popularity(), []
+        _check_machines(self)
         yield _announced(self, interactions)
-        for k in range(self.n_machines):
-            state = first_state(popularity, learning.n_hidden, self.random_state + k, 0.0)
-            score = _ndcg_of(validation, lambda x, state=state: state.machine.fields(x))
-            yield from train(state, sparse(interactions), popularity, learning, self.random_state + k, None, score)
-            learned.append(state.machine)
-        self.machines_ = tuple(learned)
+
+        def score_of(state: ChoiceState) -> Callable[[], float]:
+            return _ndcg_of(validation, state.machine.fields)
+
+        plan = ChoicePlan(self.n_machines, self.random_state, score_of=score_of if validation else None)
+        fit = _fit(self, interactions, validation, plan, learning)
+        try:
+            yield from _events(fit, asked)
+        finally:
+            if fit.learnt():
+                self.machines_ = tuple(one.machine for one in fit.learnt())
+                self._has_learnt(interactions)
 
     def _scores(self, history: Interactions) -> Floats:
         x = sparse(history)
@@ -162,6 +173,8 @@ class SemiRestricted(ChoiceModel):
     beside it.
     """
 
+    learns_in_epochs = True
+
     def __init__(
         self,
         ridge: float = 200.0,
@@ -203,23 +216,47 @@ class SemiRestricted(ChoiceModel):
         self.machines_: tuple[MultinomialMachine, ...] | None = None
         self.scales_: tuple[float, ...] | None = None
 
-    def _learn(self, interactions: Interactions, validation: Validation | None = None) -> Iterator[Event]:
+    def _learn(self, interactions: Interactions, asked: Asked) -> Generator[Event, None, None]:
+        validation = asked.validation
         learning = _learning(self)
         self._check()
         closed = GaussianBoltzmann(**{name: getattr(self, name) for name in _OF_COUPLINGS})
         yield from closed.fitting(interactions)
-        assert closed.couplings_ is not None
+        couplings = closed.couplings_
+        assert couplings is not None
         yield _announced(self, interactions)
-        found = []
-        for k in range(self.n_machines):
-            seed = self.random_state + k
-            state = first_state(interactions.popularity(), learning.n_hidden, seed, float(self.scale))
-            yield from self._one(state, interactions, learning, closed.couplings_, seed, validation)
-            couplings = closed.couplings_ if state.couplings is None else Dense(state.couplings)
-            found.append((couplings, state.machine, float(state.scale[0])))
-        self.couplings_, self.machines_, self.scales_ = (tuple(parts) for parts in zip(*found))
+        fit = _fit(self, interactions, validation, self._plan(couplings, validation), learning)
+        try:
+            yield from _events(fit, asked)
+        finally:
+            if fit.learnt():
+                found = fit.learnt()
+                self.machines_ = tuple(one.machine for one in found)
+                self.scales_ = tuple(float(one.scale[0]) for one in found)
+                self.couplings_ = tuple(couplings if one.couplings is None else Dense(one.couplings) for one in found)
+                self._has_learnt(interactions)
         if validation is not None:
             self.scales_ = _best_scales(self, validation)
+
+    def _plan(self, couplings: Couplings, validation: Validation | None) -> ChoicePlan:
+        def lateral_of(state: ChoiceState) -> Callable[[Sparse], Floats]:
+            return lambda case: across(couplings if state.couplings is None else Dense(state.couplings), case)
+
+        def score_of(state: ChoiceState) -> Callable[[], float]:
+            lateral = lateral_of(state)
+            return _ndcg_of(validation, lambda x: _sum(state.machine.fields(x), state.scale[0], lateral(x)))
+
+        joint = {**_learning_settings(self), "n_epochs": self.joint_epochs}
+        return ChoicePlan(
+            self.n_machines,
+            self.random_state,
+            float(self.scale),
+            lateral_of,
+            score_of if validation else None,
+            couplings.B if isinstance(couplings, Dense) else None,
+            ChoiceLearning(**joint) if self.joint_epochs else None,
+            float(self.coupling_rate),
+        )
 
     def _fields(self, x: Sparse, stretch: float = 1.0) -> Floats:
         """Mean fields of all machines, the lateral part multiplied by `stretch`: (n_rows, n_items)."""
@@ -233,27 +270,8 @@ class SemiRestricted(ChoiceModel):
             found.append(_sum(machine.fields(x), stretch * scale, lateral))
         return _mean(found)
 
-    def _one(
-        self, state: ChoiceState, interactions: Interactions, learning: ChoiceLearning, couplings: Couplings, seed: int,
-        validation: Validation | None,
-    ) -> Iterator[Event]:  # fmt: skip
-        x, popularity = sparse(interactions), interactions.popularity()
-
-        def lateral(case: Sparse) -> Floats:
-            return across(Dense(state.couplings) if state.couplings is not None else couplings, case)
-
-        score = _ndcg_of(validation, lambda x: _sum(state.machine.fields(x), state.scale[0], lateral(x)))
-        yield from train(state, x, popularity, learning, seed, lateral, score)
-        if self.joint_epochs:
-            assert isinstance(couplings, Dense)
-            state.couplings = couplings.B.copy()
-            joint = ChoiceLearning(**{**_learning_settings(self), "n_epochs": self.joint_epochs})
-            more = float(self.coupling_rate), learning.n_epochs
-            yield from train(state, x, popularity, joint, seed, lateral, score, *more)
-
     def _check(self) -> None:
-        check_count("n_machines", self.n_machines, 1, 1000)
-        check_count("random_state", self.random_state, 0, LARGEST_SEED)
+        _check_machines(self)
         check_count("joint_epochs", self.joint_epochs, 0, 1_000_000)
         check_number("scale", self.scale, -1000.0, 1000.0)
         check_number("coupling_rate", self.coupling_rate, 0.0, 10.0)
@@ -332,17 +350,45 @@ def _learning(model: ChoiceModel) -> ChoiceLearning:
     return ChoiceLearning(**_learning_settings(model))
 
 
+def _check_machines(model: Any) -> None:
+    check_count("n_machines", model.n_machines, 1, 1000)
+    check_count("random_state", model.random_state, 0, LARGEST_SEED)
+
+
+def _fit(
+    model: ChoiceModel, x: Interactions, validation: Validation | None, plan: ChoicePlan, learning: ChoiceLearning
+) -> ChoiceFit:
+    """A fit that a checkpoint of the same settings, choices and validation users can go on with."""
+    parts = () if validation is None else validation
+    arrays = [array for part in parts for array in (part.indptr, part.item)]
+    ask = {name: value for name, value in model.get_params().items() if name != "max_memory_gb"}
+    data = {
+        "model": type(model).__name__,
+        "items": x.items.fingerprint,
+        "choices": fingerprint(x.indptr, x.item, x.weight),
+        "validation": fingerprint(*arrays),
+    }
+    return ChoiceFit(sparse(x), x.popularity(), plan, learning, ask | data)
+
+
+def _events(fit: ChoiceFit, asked: Asked) -> Iterator[Event]:
+    if asked.resume and asked.checkpoint is not None and os.path.exists(asked.checkpoint):
+        fit.resume(asked.checkpoint)
+    yield from fit.events(asked.checkpoint)
+
+
 def _announced(model: Any, interactions: Interactions) -> Allocates:
     n_weights = interactions.n_items * int(model.n_hidden)
     batch = 3 * min(int(model.batch_size), interactions.n_users) * interactions.n_items
     cd = getattr(model, "method", "") == "cd"
-    n_bytes = 4 * (n_weights * model.n_machines + (0 if cd else 4 * n_weights + batch))
+    n_bytes = 4 * (n_weights * (model.n_machines + 1) + (0 if cd else 4 * n_weights + batch))  # one for the best epoch
     what = f"weights of {interactions.n_items:,} items and {model.n_hidden:,} hidden units"
     return announced(what, n_bytes, "lower n_hidden or batch_size, or learn with method='cd'", None)
 
 
-def _ndcg_of(validation: Validation | None, fields: Callable[[Sparse], Floats]) -> Callable[[], float] | None:
-    return None if validation is None else lambda: validation_ndcg(validation, fields)
+def _ndcg_of(validation: Validation | None, fields: Callable[[Sparse], Floats]) -> Callable[[], float]:
+    assert validation is not None
+    return lambda: validation_ndcg(validation, fields)
 
 
 def _sum(fields: Floats, scale: Any, lateral: Floats) -> Floats:

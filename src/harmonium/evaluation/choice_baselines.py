@@ -1,13 +1,14 @@
 """Baselines for choices: what is popular, and what goes with what one chose."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
 from harmonium.data import Interactions
-from harmonium.estimators.choice import ChoiceModel, Validation, sparse
+from harmonium.estimators.choice import ChoiceModel
+from harmonium.estimators.histories import Asked, sparse
 from harmonium.events import Event
 from harmonium.kernels import choices as kernels
 from harmonium.training.settings import check_count, check_number
@@ -22,8 +23,8 @@ class PopularItems(ChoiceModel):
     def __init__(self) -> None:
         """It has no settings."""
 
-    def _learn(self, interactions: Interactions, validation: Validation | None = None) -> Iterator[Event]:
-        return iter(())
+    def _learn(self, interactions: Interactions, asked: Asked) -> Generator[Event, None, None]:
+        yield from ()
 
     def _scores(self, history: Interactions) -> Floats:
         of_item = np.log1p(self._fitted("popularity_")).astype(np.float32)
@@ -63,7 +64,7 @@ class ItemNeighbours(ChoiceModel):
         self.n_neighbours, self.shrinkage = n_neighbours, shrinkage
         self.similar_: Any = None
 
-    def _learn(self, interactions: Interactions, validation: Validation | None = None) -> Iterator[Event]:
+    def _learn(self, interactions: Interactions, asked: Asked) -> Generator[Event, None, None]:
         check_count("n_neighbours", self.n_neighbours, 1, 100_000)
         check_number("shrinkage", self.shrinkage, 0.0, 1e9)
         x = kernels.matrix(sparse(interactions), interactions.n_items)
@@ -78,7 +79,7 @@ class ItemNeighbours(ChoiceModel):
         from scipy.sparse import vstack
 
         self.similar_ = vstack(parts).T.tocsr()  # row i: what item i adds to others
-        return iter(())
+        yield from ()
 
     def _scores(self, history: Interactions) -> Floats:
         found = kernels.matrix(sparse(history), history.n_items) @ self._fitted("similar_")

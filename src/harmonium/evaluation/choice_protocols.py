@@ -127,7 +127,8 @@ def vae_cf(
     check_count("n_held_out", n, 0, 1 << 31)
     if not 0 < 2 * n < x.n_users:
         raise DataError(
-            f"{x.n_users:,} users of {how.min_user} choices or more leave none to learn from beside 2 x {n:,}"
+            f"{x.n_users:,} users of {how.min_user} choices or more are too few: {preset} asks 2 x {max(1, n):,} of "
+            "them, and learns from others"
         )
     order = np.random.RandomState(seed).permutation(x.n_users)
     train, valid, test = (_mask(x.n_users, part) for part in (order[: -2 * n], order[-2 * n : -n], order[-n:]))

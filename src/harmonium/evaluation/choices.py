@@ -19,6 +19,25 @@ CUTOFFS = (20, 50, 100)
 MOST_PLACES = 100_000
 
 
+def cutoff_of(metric: str) -> int:
+    """The places of a list that a metric such as "ndcg@100" looks at.
+
+    Parameters
+    ----------
+    metric : str
+
+    Raises
+    ------
+    SettingError
+        There is no such metric.
+    """
+    name, _, places = metric.rpartition("@")
+    if name not in LIST_METRICS or not (places.isascii() and places.isdecimal()):
+        raise SettingError(f"metric: {metric!r} is not one of {', '.join(LIST_METRICS)} with its places, as ndcg@100")
+    check_count("places", int(places), 1, MOST_PLACES)
+    return int(places)
+
+
 class Recommends(Protocol):
     """What is measured: anything that makes lists for histories as `ChoiceModel.recommend` does."""
 
@@ -198,7 +217,7 @@ class ListComparison:
     """
 
     evaluations: Mapping[str, ListEvaluation]
-    costs: Mapping[str, Mapping[str, float]]
+    costs: Mapping[str, Mapping[str, float | None]]
 
     def rows(self, metrics: Sequence[str]) -> list[dict[str, Any]]:
         """One row a model: its metrics with standard errors, differences from the first, costs.

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
-from harmonium.errors import SettingError
+from harmonium.errors import DivergenceError, SettingError
 from harmonium.estimators.choice import ChoiceModel
 from harmonium.evaluation.choice_models import made
 from harmonium.evaluation.choice_protocols import ChoiceTask
-from harmonium.evaluation.choices import evaluate_lists
+from harmonium.evaluation.choices import cutoff_of, evaluate_lists
 from harmonium.events import ChoiceEpochEnded
+from harmonium.training.choice_fitting import fingerprint
 from harmonium.training.settings import check_count
 
 # name, lowest, highest, on a logarithmic scale; whole numbers where the bounds are
@@ -94,21 +95,17 @@ def tune(
     Raises
     ------
     SettingError
-        Optuna is not installed, or there is nothing to tune by that name.
+        Optuna is not installed, there is nothing to tune by that name, no such metric or setting, or the study is of
+        other choices.
     """
     optuna = _optuna()
     if name not in SPACES:
         raise SettingError(f"model: {name!r} cannot be tuned; {', '.join(SPACES)} can")
     check_count("n_trials", n_trials, 1, 1_000_000)
+    cutoff_of(metric)
     fixed = fixed or {}
-    found = optuna.create_study(
-        study_name=f"{name} {metric}",
-        direction="maximize",
-        storage=None if study is None else f"sqlite:///{os.fspath(study)}",
-        load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(seed=seed),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=10),
-    )
+    made(name, fixed)
+    found = _study(optuna, f"{name} {metric}", study, seed, _task_key(task, fixed))
 
     def value(trial: Any) -> float:
         tried = {
@@ -122,8 +119,36 @@ def tune(
         if look is not None:
             last = found.trials[-1]
             look(last.number, last.params, last.value if last.state == optuna.trial.TrialState.COMPLETE else None)
+    if not any(trial.state == optuna.trial.TrialState.COMPLETE for trial in found.trials):
+        raise SettingError(f"none of {len(found.trials)} trials of {name} came to an end: its learning diverges")
     pruned = sum(trial.state == optuna.trial.TrialState.PRUNED for trial in found.trials)
     return Tuned(name, metric, {**found.best_params, **fixed}, found.best_value, len(found.trials), pruned)
+
+
+def _study(optuna: Any, name: str, path: str | os.PathLike[str] | None, seed: int, key: str) -> Any:
+    """The study of a name in a file, or a new one; only of the same choices and fixed settings."""
+    how = {
+        "sampler": optuna.samplers.TPESampler(seed=seed),
+        "pruner": optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=10),
+    }
+    try:
+        storage = None if path is None else f"sqlite:///{os.fspath(path)}"
+        found = optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True, **how)
+    except Exception as error:  # of SQLite, behind two libraries
+        raise SettingError(f"study: {path} cannot be used as a file of trials ({type(error).__name__})") from error
+    if found.user_attrs.get("task", key) != key:
+        raise SettingError(
+            f"study: {path} holds trials on other choices or with other fixed settings; name another file"
+        )
+    found.set_user_attr("task", key)
+    return found
+
+
+def _task_key(task: ChoiceTask, fixed: dict[str, Any]) -> str:
+    """What tells trials on other choices, or with other settings that are not tried."""
+    parts = (task.tuning_train, task.validation.history, task.validation.held_out)
+    arrays = [array for part in parts for array in (part.indptr, part.item, part.weight)]
+    return f"{task.tuning_train.items.fingerprint} {fingerprint(*arrays)} {sorted(fixed.items())}"
 
 
 def _suggested(trial: Any, name: str, low: Any, high: Any, logarithmic: bool) -> Any:
@@ -133,13 +158,17 @@ def _suggested(trial: Any, name: str, low: Any, high: Any, logarithmic: bool) ->
 
 def _trial(model: ChoiceModel, task: ChoiceTask, metric: str, trial: Any, optuna: Any) -> float:
     asked = task.validation
-    for event in model.fitting(task.tuning_train, (asked.history, asked.held_out)):
-        if isinstance(event, ChoiceEpochEnded) and event.validation_ndcg is not None:
-            trial.report(event.validation_ndcg, event.epoch)
-            if trial.should_prune():
-                raise optuna.TrialPruned
-    k = int(metric.rpartition("@")[2]) if metric.rpartition("@")[2].isdecimal() else 0
-    return evaluate_lists(model, asked.history, asked.held_out, (max(1, k),))[metric]
+    try:
+        for event in model.fitting(task.tuning_train, (asked.history, asked.held_out)):
+            if isinstance(event, ChoiceEpochEnded) and event.validation_ndcg is not None:
+                trial.report(event.validation_ndcg, event.epoch)
+                if trial.should_prune():
+                    raise optuna.TrialPruned
+    except DivergenceError:
+        raise optuna.TrialPruned from None
+    if model.interrupted:
+        raise KeyboardInterrupt  # what is half learned says nothing about the settings
+    return evaluate_lists(model, asked.history, asked.held_out, (cutoff_of(metric),))[metric]
 
 
 def _optuna() -> Any:

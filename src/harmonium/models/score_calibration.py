@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import numpy.typing as npt
@@ -126,8 +126,13 @@ def fit_calibration(score: Floats, chosen: npt.NDArray[np.bool_], per_choice: fl
     pooled: list[list[float]] = []  # number, sum of scores, choices
     for row in zip(n[kept].tolist(), middle[kept].tolist(), happened[kept].tolist()):
         pooled.append([float(value) for value in row])
-        while len(pooled) > 1 and pooled[-2][2] * pooled[-1][0] >= pooled[-1][2] * pooled[-2][0]:
+        while len(pooled) > 1 and _share(*pooled[-2]) >= _share(*pooled[-1]):
             last = pooled.pop()
             pooled[-1] = [a + b for a, b in zip(pooled[-1], last)]
     count, total, chose = np.array(pooled).T
-    return ScoreCalibration(total / count, np.clip((chose + SMOOTHING) / (count + 1), 0, 1), per_choice)
+    return ScoreCalibration(total / count, np.clip(_share(count, total, chose), 0, 1), per_choice)
+
+
+def _share(count: Any, total: Any, chose: Any) -> Any:
+    """What was chosen of a bin, smoothed; bins are pooled by this very number, or the curve would not rise."""
+    return (chose + SMOOTHING) / (count + 1)

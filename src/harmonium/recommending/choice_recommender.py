@@ -14,9 +14,11 @@ from harmonium._version import __version__
 from harmonium.data import Interactions, Titles, Vocabulary
 from harmonium.errors import DataError, HarmoniumError, ModelFileError, SettingError
 from harmonium.estimators import choice_file
-from harmonium.estimators.choice import ChoiceModel, Validation, Watch
+from harmonium.estimators.choice import ChoiceModel, Watch
 from harmonium.estimators.gaussian_boltzmann import GaussianBoltzmann
+from harmonium.estimators.histories import Validation
 from harmonium.estimators.multinomial_rbm import MultinomialRBM, SemiRestricted
+from harmonium.events import Ended
 from harmonium.models.multinomial_rbm import MultinomialMachine
 from harmonium.recommending import explaining, ranking
 from harmonium.recommending.catalogue import Catalogue, Years
@@ -149,9 +151,11 @@ class ChoiceRecommender:
         model: ChoiceModel | None = None,
         validation: Validation | float | None = None,
         random_state: int = 0,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
         watch: Watch = (),
     ) -> "ChoiceRecommender":
-        """Learn from choices.
+        """Learn from choices. Ctrl-C ends it with the best model so far, which may not be calibrated.
 
         Parameters
         ----------
@@ -165,6 +169,10 @@ class ChoiceRecommender:
             The model is calibrated on them. None, or 0, does not calibrate.
         random_state : int
             Of the draw of those users.
+        checkpoint : path, optional
+            File to write from time to time, by a model that learns in epochs; see `ChoiceModel.fit`.
+        resume : bool
+            Go on from the checkpoint, bit for bit, when the file exists.
         watch : callable or callables
             Called with every event.
 
@@ -174,19 +182,16 @@ class ChoiceRecommender:
             There is nothing to learn from, or there are too few users to calibrate on.
         """
         machine = GaussianBoltzmann() if model is None else model
-        if isinstance(validation, tuple):
-            machine.fit(interactions, validation=validation, watch=watch).calibrate(*validation)
-        elif validation:
-            check_share("validation", validation, 0.0, 1.0)
-            parts = split_users(interactions, validation, random_state)
-            if parts is None:
-                raise DataError(
-                    f"{interactions!r} has too few users to keep a share of {validation:g} of them out; "
-                    "validation=None learns without probabilities"
-                )
-            fit_calibrated(machine, interactions, parts, watch)
-        else:
-            machine.fit(interactions, watch=watch)
+        how: dict[str, Any] = {} if checkpoint is None else {"checkpoint": checkpoint, "resume": resume}
+        how["watch"] = watchers = [watch] if callable(watch) else list(watch)
+        machine.calibration_ = None
+        try:
+            _fit(machine, interactions, validation, random_state, how)
+        except KeyboardInterrupt:  # it came after learning, or while a closed form was learned again
+            if machine.calibration_ is None and not machine._has_model():
+                raise
+            for look in watchers:
+                look(Ended("choices", "final", "interrupted", 0, 0))
         return cls(machine, titles)
 
     def __repr__(self) -> str:
@@ -425,6 +430,25 @@ class ChoiceRecommender:
 
     def _first_machine(self) -> MultinomialMachine | None:
         return self.model._fitted("machines_")[0] if isinstance(self.model, MultinomialRBM | SemiRestricted) else None
+
+
+def _fit(
+    machine: ChoiceModel, x: Interactions, validation: Validation | float | None, seed: int, how: dict[str, Any]
+) -> None:
+    """Learn, and calibrate where there are validation users; `how` is for `ChoiceModel.fit`."""
+    if isinstance(validation, tuple):
+        machine.fit(x, validation=validation, **how).calibrate(*validation)
+    elif validation:
+        check_share("validation", validation, 0.0, 1.0)
+        parts = split_users(x, validation, seed)
+        if parts is None:
+            raise DataError(
+                f"{x!r} has too few users to keep a share of {validation:g} of them out; "
+                "validation=None learns without probabilities"
+            )
+        fit_calibrated(machine, x, parts, **how)
+    else:
+        machine.fit(x, **how)
 
 
 def _one_row(item: npt.NDArray, weight: npt.NDArray, items: Vocabulary) -> Interactions:

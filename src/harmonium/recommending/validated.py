@@ -8,7 +8,6 @@ import numpy as np
 from harmonium.data import Interactions, strong_split
 from harmonium.data.splits import StrongSplit
 from harmonium.estimators.choice import ChoiceModel, Watch
-from harmonium.estimators.gaussian_boltzmann import GaussianBoltzmann
 from harmonium.randomness import Seed
 
 MOST_VALIDATION = 1000  # users: more would not change a curve or a choice among epochs
@@ -47,7 +46,7 @@ def split_users(x: Interactions, share: float, rng: Seed) -> StrongSplit[Interac
 
 
 def fit_calibrated(
-    model: ChoiceModel, everybody: Interactions, parts: StrongSplit[Interactions], watch: Watch = ()
+    model: ChoiceModel, everybody: Interactions, parts: StrongSplit[Interactions], watch: Watch = (), **how: Any
 ) -> ChoiceModel:
     """Learn and calibrate on users that are kept out; then a closed form learns again from everybody.
 
@@ -60,6 +59,8 @@ def fit_calibrated(
         Of the same people: who is learned from at first, what is known of the others, and what they are asked about.
     watch : callable or callables
         Called with every event.
+    **how
+        checkpoint and resume, for `ChoiceModel.fit`.
 
     Returns
     -------
@@ -73,8 +74,8 @@ def fit_calibrated(
     """
     asked = np.diff(parts.held_out.indptr) > 0
     known, wanted = (part.restricted(users=asked) for part in (parts.fold_in, parts.held_out))
-    model.fit(parts.train, validation=(known, wanted), watch=watch).calibrate(known, wanted)
-    if isinstance(model, GaussianBoltzmann):
+    model.fit(parts.train, validation=(known, wanted), watch=watch, **how).calibrate(known, wanted)
+    if not model.learns_in_epochs:
         curve = model.calibration_
         model.fit(everybody, watch=watch)
         model.calibration_ = curve

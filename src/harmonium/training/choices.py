@@ -3,20 +3,18 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, final
+from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 import numpy.typing as npt
 
 from harmonium.data.sorting import stable_order
-from harmonium.errors import DivergenceError
-from harmonium.events import ChoiceEpochEnded, Event
+from harmonium.events import Began, ChoiceEpochEnded, Ended, Event
 from harmonium.kernels import choices as kernels
-from harmonium.kernels.alignment import aligned
 from harmonium.kernels.choices import Alias, Sparse
-from harmonium.models.multinomial_rbm import MultinomialMachine
 from harmonium.randomness import key_of, uniforms
+from harmonium.training.choice_state import ChoiceState
 from harmonium.training.settings import check_choice, check_count, check_number, check_share
 from harmonium.units import bernoulli
 
@@ -25,7 +23,6 @@ Lateral = Callable[[Sparse], Floats]
 METHODS = ("multi-prediction", "cd", "cd-softmax")
 SCHEDULES = ("constant", "linear", "cosine")
 RATES = {"multi-prediction": 0.008, "cd": 0.05, "cd-softmax": 0.05}
-INITIAL_SPREAD = 0.01  # standard deviation of the first weights
 UNIFORM_SHARE = 0.1  # of the proposals, so that every item can be proposed
 POPULARITY_POWER = 0.75  # of the rest (Mikolov et al. 2013, section 2.2)
 LARGEST_WEIGHT = 1e3
@@ -112,69 +109,6 @@ _COUNTS = (
 )
 
 
-@dataclass
-class ChoiceState:
-    """What learning changes in place.
-
-    Parameters
-    ----------
-    machine : MultinomialMachine
-    scale : float32 array, (1,)
-        Of the lateral field.
-    moments : dict
-        Of Adam, by parameter.
-    square : float32 array, (n_items, 2)
-        Of Adagrad; see `kernels.choices_reference.sparse_step`.
-    c_square : float32 array, (n_hidden,)
-    steps : int
-    couplings : float32 array, (n_items, n_items), or None
-        Lateral couplings that learn too.
-    touched : int array, or None
-        Items that the last step of contrastive divergence changed.
-    """
-
-    machine: MultinomialMachine
-    scale: Floats
-    moments: dict[str, tuple[Floats, Floats]] = field(default_factory=dict)
-    square: Floats | None = None
-    c_square: Floats | None = None
-    steps: int = 0
-    couplings: Floats | None = None
-    touched: npt.NDArray[np.int32] | None = None
-
-    def adam(self, name: str, x: Floats, gradient: Floats, rate: float) -> None:
-        """Step one parameter downhill.
-
-        Parameters
-        ----------
-        name : str
-        x, gradient : float32 arrays
-        rate : float
-        """
-        if name not in self.moments:
-            self.moments[name] = np.zeros_like(x), np.zeros_like(x)
-        kernels.adam(x, gradient, self.moments[name], rate, self.steps)
-
-
-def first_state(popularity: npt.NDArray[np.integer], n_hidden: int, seed: int, scale: float) -> ChoiceState:
-    """Small random weights, visible biases at log popularity.
-
-    Parameters
-    ----------
-    popularity : int array, (n_items,)
-    n_hidden : int
-    seed : int
-    scale : float
-        Of the lateral field, at first.
-    """
-    rng = np.random.default_rng([seed, 0])
-    W = aligned(rng.standard_normal((len(popularity), n_hidden), dtype=np.float32))
-    W *= np.float32(INITIAL_SPREAD)
-    b = np.log((popularity + 0.5) / (popularity + 0.5).sum()).astype(np.float32)
-    machine = MultinomialMachine(W, b, np.zeros(n_hidden, np.float32))
-    return ChoiceState(machine, np.array([scale], np.float32))
-
-
 def proposals(popularity: npt.NDArray[np.integer]) -> Alias:
     """What Metropolis-Hastings proposes: items by a power of their popularity, and now and then any item.
 
@@ -196,13 +130,16 @@ def train(
     score: Callable[[], float] | None = None,
     coupling_rate: float = 0.0,
     first_epoch: int = 0,
+    *,
+    machine: str = "choices",
+    phase: str = "final",
 ) -> Iterator[Event]:
-    """Learn until the epochs are used up, or validation users stop gaining.
+    """Learn until the epochs are used up, validation users stop gaining, or something ends it.
 
     Parameters
     ----------
     state : ChoiceState
-        Changed in place; holds the best machine at the end.
+        Changed in place; however it ends, `state.best` holds the best machine so far, once an epoch has ended.
     x : sparse, (n_users, n_items)
     popularity : int array, (n_items,)
     learning : ChoiceLearning
@@ -210,48 +147,79 @@ def train(
     lateral : callable, optional
         Lateral fields of histories, before the scale.
     score : callable, optional
-        nDCG@100 of the state on validation users.
+        nDCG@100 of the state on validation users; without it the last epoch is the best one.
     coupling_rate : float
         Learning rate of `state.couplings`.
     first_epoch : int
         Number of the first epoch, for the draws.
+    machine, phase : str
+        Names that the events carry.
 
     Yields
     ------
     Event
-
-    Raises
-    ------
-    DivergenceError
-        Weights or the loss are no finite numbers any more.
+        `Began`, one `ChoiceEpochEnded` an epoch, `Ended`.
     """
     table = proposals(popularity) if learning.method == "cd" else None
     users = np.flatnonzero(np.diff(x[0]))
-    best: tuple[float, int, Any] = (-math.inf, 0, None)
-    for epoch in range(learning.n_epochs):
-        began, rate = time.perf_counter(), learning.rate_at(epoch / learning.n_epochs)
-        rng = np.random.default_rng([seed, 1, first_epoch + epoch])
-        order, loss = rng.permutation(users), 0.0
+    yield Began(machine, phase, len(users), len(x[1]), learning.n_epochs, state.epoch, of="choices")
+    reason, advice = "finished", ""
+    try:
+        while state.epoch < learning.n_epochs:
+            if score and _no_gain(state, learning):
+                reason = "early stopping"  # asked before an epoch, so that a resumed run asks as well
+                break
+            began, rate = time.perf_counter(), learning.rate_at(state.epoch / learning.n_epochs)
+            loss = _epoch(state, x, users, learning, rate, (seed, first_epoch), table, lateral, coupling_rate)
+            advice = _divergence(state, loss, learning, rate)
+            if advice:
+                reason = "diverged"
+                break
+            seconds = time.perf_counter() - began
+            measured = score() if score and _is_measured(state, learning) else None
+            state.remember(measured)
+            per_choice = loss / max(1.0, float(x[2].sum())) if learning.method == "multi-prediction" else None
+            yield ChoiceEpochEnded(state.epoch, learning.n_epochs, seconds, per_choice, rate, measured)
+    except KeyboardInterrupt:
+        reason = "interrupted"
+    yield Ended(machine, phase, reason, state.epoch, state.best_epoch, advice)
+
+
+def _epoch(
+    state: ChoiceState,
+    x: Sparse,
+    users: npt.NDArray[np.integer],
+    learning: ChoiceLearning,
+    rate: float,
+    draws: tuple[int, int],
+    table: Alias | None,
+    lateral: Lateral | None,
+    coupling_rate: float,
+) -> float:
+    """One pass over the users' choices, in place, its draws by a seed and an epoch; the loss where there is one."""
+    seed, number = draws[0], draws[1] + state.epoch
+    rng, key, loss = np.random.default_rng([seed, 1, number]), key_of(seed, 2, number), 0.0
+    order = rng.permutation(users)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # see `_divergence`
         for start in range(0, len(order), learning.batch_size):
-            chosen = order[start : start + learning.batch_size]
-            case, first = take(x, chosen)
+            case, first = take(x, order[start : start + learning.batch_size])
             state.steps += 1
             if learning.method == "multi-prediction":
                 loss += multi_prediction_step(state, case, learning, rate, rng, lateral, coupling_rate)
             else:
-                key = key_of(seed, 2, first_epoch + epoch)
                 cd_step(state, case, first, key, learning, rate, table)
-        _check_divergence(state, loss, learning, rate)
-        seconds, last = time.perf_counter() - began, epoch + 1 == learning.n_epochs
-        measured = score() if score and (last or (epoch + 1) % learning.measure_every == 0) else None
-        if measured is not None and measured > best[0]:
-            best = measured, epoch, _copied(state)
-        per_choice = loss / max(1.0, float(x[2].sum())) if learning.method == "multi-prediction" else None
-        yield ChoiceEpochEnded(epoch + 1, learning.n_epochs, seconds, per_choice, rate, measured)
-        if learning.patience and score and epoch - best[1] >= learning.patience:
-            break
-    if best[2] is not None:
-        state.machine, state.scale, state.couplings = best[2]
+    state.epoch += 1
+    return loss
+
+
+def _is_measured(state: ChoiceState, learning: ChoiceLearning) -> bool:
+    """Whether validation users are looked at after the epoch that has ended."""
+    return state.epoch == learning.n_epochs or state.epoch % learning.measure_every == 0
+
+
+def _no_gain(state: ChoiceState, learning: ChoiceLearning) -> bool:
+    measured = state.epoch > 0 and _is_measured(state, learning)
+    return bool(learning.patience) and measured and state.epoch - state.best_epoch >= learning.patience
 
 
 def take(x: Sparse, rows: npt.NDArray[np.integer]) -> tuple[Sparse, npt.NDArray[np.int64]]:
@@ -420,17 +388,11 @@ def exact_chains(
     return p, q, fantasy
 
 
-def _copied(state: ChoiceState) -> tuple[MultinomialMachine, Floats, Floats | None]:
-    machine = state.machine
-    couplings = None if state.couplings is None else state.couplings.copy()
-    return MultinomialMachine(machine.W.copy(), machine.b.copy(), machine.c.copy()), state.scale.copy(), couplings
-
-
-def _check_divergence(state: ChoiceState, loss: float, learning: ChoiceLearning, rate: float) -> None:
+def _divergence(state: ChoiceState, loss: float, learning: ChoiceLearning, rate: float) -> str:
+    """Advice where weights or the loss are no finite numbers any more; empty where all is well."""
     machine = state.machine
     touched = slice(None) if state.touched is None else state.touched
     largest = max(float(np.abs(array).max(initial=0)) for array in (machine.W[touched], machine.b[touched], machine.c))
-    if not (largest < LARGEST_WEIGHT and math.isfinite(loss)):
-        raise DivergenceError(
-            f"learning_rate {rate:g} with method {learning.method!r} is too high for these data: try {rate / 10:g}"
-        )
+    if largest < LARGEST_WEIGHT and math.isfinite(loss):  # not so for NaN
+        return ""
+    return f"learning_rate {rate:g} with method {learning.method!r} is too high for these data: try {rate / 10:g}"

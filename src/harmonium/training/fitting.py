@@ -35,6 +35,7 @@ from harmonium.training.validation import Scorer, fit_blend
 CHECKPOINT = "checkpoint"
 MOST_TO_CALIBRATE = 50_000  # validation ratings: more would not move a dozen numbers
 SAVE_EVERY = 20.0  # seconds between checkpoints
+WHOLE = ("finished", "early stopping")  # reasons after which the last epoch is whole
 MACHINES = {"users": ("users",), "items": ("items",), "both": ("users", "items")}
 Machines = dict[tuple[str, int], LevelRBM]  # by kind and place in the committee
 
@@ -178,7 +179,8 @@ class Fit:
                     isinstance(event, EpochEnded) and state.epoch == event.epoch
                 )  # an engine may keep it till the end
                 due = at_hand and time.monotonic() - self._saved_at > SAVE_EVERY
-                if checkpoint is not None and (due or isinstance(event, Ended)):
+                whole = isinstance(event, Ended) and event.reason in WHOLE  # others leave an epoch half done
+                if checkpoint is not None and (due or whole):
                     self.save(checkpoint, stage, state)
                     yield Saved(os.fspath(checkpoint), name, phase, state.epoch)
         finally:
@@ -187,7 +189,7 @@ class Fit:
 
     def _end(self, stage: Stage, state: states.State, event: Ended) -> None:
         self.reason, self._advice = event.reason, event.advice
-        if event.reason in ("finished", "early stopping") and state.best is not None:
+        if event.reason in WHOLE and state.best is not None:
             self.done.append(stage)
             self._machines_of(stage.phase)[stage.kind, stage.place] = state.best
             self.epochs.setdefault((stage.kind, stage.place), state.best_epoch)

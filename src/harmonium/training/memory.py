@@ -1,6 +1,10 @@
 """Memory: how much there is, and an error with a way out before an array that does not fit is allocated."""
 
+import ctypes
+import gc
 import os
+import sys
+import threading
 from pathlib import Path
 
 from harmonium.errors import NotEnoughMemoryError
@@ -9,6 +13,8 @@ from harmonium.kernels.devices import CPU, Device
 
 GB = 1e9
 CGROUP = Path("/sys/fs/cgroup")
+PROCESS = Path("/proc/self")
+SECONDS_BETWEEN = 0.005  # looks at the process's size, where the kernel does not keep its peak
 
 
 def available_bytes() -> int | None:
@@ -63,6 +69,82 @@ def device_bytes(device: Device) -> int | None:
     """
     of_gpu = device.kernels.free_bytes(device.torch_name) if device.on_torch else None
     return available_bytes() if of_gpu is None else of_gpu
+
+
+class PeakMemory:
+    """Measure the most memory that this process holds while a block runs, above what it held before.
+
+    Counted is all that is resident, whoever asked for it: NumPy, BLAS, compiled code, libraries that are loaded on the
+    way. What was free before, but not yet given back to the system, is given back first. Linux tells; elsewhere
+    `n_bytes` stays None. Other threads' memory counts too.
+
+    Attributes
+    ----------
+    n_bytes : int or None
+        Once the block has ended.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> with PeakMemory() as peak:
+    ...     n = len(np.ones(10_000_000))
+    >>> peak.n_bytes is None or 80e6 < peak.n_bytes < 90e6
+    True
+    """
+
+    n_bytes: int | None = None
+
+    def __enter__(self) -> "PeakMemory":
+        _give_back()
+        self._before, self._most = _status_bytes("VmRSS"), 0
+        self._kept = _reset_peak()
+        self._ended = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        if self._before is not None and not self._kept:
+            self._watcher.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+        if self._before is None:
+            return
+        if self._kept:
+            self._most = _status_bytes("VmHWM") or 0
+        else:
+            self._watcher.join()
+        self.n_bytes = max(0, self._most - self._before)
+
+    def _watch(self) -> None:
+        while True:
+            self._most = max(self._most, _status_bytes("VmRSS") or 0)
+            if self._ended.wait(SECONDS_BETWEEN):
+                return
+
+
+def _give_back() -> None:
+    """Return freed memory to the system, where glibc can."""
+    gc.collect()
+    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
+        library.malloc_trim(0)
+
+
+def _reset_peak() -> bool:
+    """Let the kernel count the peak of this process's size anew; whether it does."""
+    try:
+        (PROCESS / "clear_refs").write_text("5", encoding="ascii")  # see proc(5)
+    except OSError:
+        return False
+    now, peak = _status_bytes("VmRSS"), _status_bytes("VmHWM")
+    return now is not None and peak is not None and peak - now < 1 << 20
+
+
+def _status_bytes(name: str) -> int | None:
+    """A line of /proc/self/status that is in kB, in bytes."""
+    try:
+        lines = (PROCESS / "status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
+    except (OSError, StopIteration, ValueError):
+        return None
 
 
 def _system_bytes() -> int | None:
