@@ -131,7 +131,8 @@ def test_the_browser_measures_how_long_a_chain_remembers_as_the_library_does(rep
     traces = [rng.standard_normal((500, 1)), steps[:, None], slow[:, None], flat, several - several.mean(axis=0)]
     asked = {"pairs": {"J": [[0.0]], "b": [0.0]}, "fields": [], "uniforms": [], "clamp": [None], "seed": 1}
     asked |= {name: [] for name in ("states", "hidden", "joint", "temperatures")}
-    said = replay({**asked, "machine": {"W": [[0.0]], "b": [0.0], "c": [0.0]}, "traces": [x.T.tolist() for x in traces]})
+    asked["machine"] = {"W": [[0.0]], "b": [0.0], "c": [0.0]}
+    said = replay({**asked, "traces": [x.T.tolist() for x in traces]})
     for trace, found in zip(traces, said["memory"], strict=True):
         expected = mixing(trace)
         assert found["time"] == pytest.approx(expected.time, rel=1e-9) and found["reliable"] == expected.reliable
