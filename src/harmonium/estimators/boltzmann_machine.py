@@ -13,10 +13,10 @@ import numpy.typing as npt
 from scipy import sparse
 
 from harmonium import storage
-from harmonium.errors import SettingError
+from harmonium.errors import DivergenceError, SettingError
 from harmonium.estimators import cases, files
 from harmonium.estimators.base import Watch
-from harmonium.estimators.dense import DenseEstimator
+from harmonium.estimators.dense import DenseEstimator, check_draws
 from harmonium.events import Event, Saved
 from harmonium.likelihood import Bracket, bracket, log_likelihood
 from harmonium.likelihood.annealing import N_BETAS, N_CHAINS
@@ -133,7 +133,8 @@ class BoltzmannMachine(DenseEstimator):
         y : None
             Part of scikit-learn's contract.
         checkpoint : path, optional
-            File to write from time to time, of methods that keep chains.
+            File to write from time to time; "exact" and "pseudo-likelihood" (also as "auto"), which climb in one piece,
+            refuse it.
         resume : bool
             Go on from the checkpoint, bit for bit, when the file exists.
         watch : callable or callables
@@ -258,6 +259,9 @@ class BoltzmannMachine(DenseEstimator):
                     yield self.history_[-1]
         except KeyboardInterrupt:
             return
+        except DivergenceError:
+            self._state = None  # `partial_fit` begins again at the last good model
+            raise
 
     def _learning(self) -> BoltzmannLearning:
         check_count("n_hidden", self.n_hidden, 0, MOST_HIDDEN)
@@ -357,10 +361,6 @@ class BoltzmannMachine(DenseEstimator):
         X : array-like, SciPy sparse or frame, (n_cases, n_visible)
         n_chains, n_betas : int
         rng : seed
-
-        Returns
-        -------
-        Bracket
         """
         bm = self.fitted_model
         v = self._rows(X)
@@ -380,33 +380,32 @@ class BoltzmannMachine(DenseEstimator):
         -------
         float64 array, (n, n_visible)
         """
+        check_draws(n, n_sweeps, "n_sweeps")
         bm, key = self.fitted_model, int(key_from(rng))
         state, _ = sampling.step(bm, sampling.init(bm, n, key), int(key_of(key, 1)), n_sweeps)
         return state.s[:, bm.visible]
 
     def fill_in(self, X: Any, known: npt.ArrayLike, *, n_sweeps: int = 1_000, rng: Seed = None) -> Floats:
-        """Draw what is not known of rows, given what is.
+        """Draw what is not known of rows, given what is: float64 array, (n_cases, n_visible).
 
         Parameters
         ----------
         X : array-like, SciPy sparse or frame, (n_cases, n_visible)
-            Unknown places may hold any value of the alphabet.
+            What is not known may hold anything, NaN too.
         known : bool array-like, (n_visible,) or (n_cases, n_visible)
             The same for all rows, or one mask a row.
         n_sweeps : int
         rng : seed
-
-        Returns
-        -------
-        float64 array, (n_cases, n_visible)
         """
+        check_draws(1, n_sweeps, "n_sweeps")
         bm, key = self.fitted_model, int(key_from(rng))
-        v = self._rows(X)
+        rows, mask = self._partly_known(X, known)
+        v = boltzmann.checked_states(bm, np.where(mask, rows, bm.alphabet[0]))
         held = np.zeros((len(v), bm.n_units), bool)
-        held[:, bm.visible] = np.asarray(known, bool)
+        held[:, bm.visible] = mask
         begun = sampling.init(bm, len(v), key)
         s = np.array(begun.s)
-        s[:, bm.visible] = np.where(held[:, bm.visible], v, s[:, bm.visible])
+        s[:, bm.visible] = np.where(mask, v, s[:, bm.visible])
         begun = sampling.init(bm, len(v), s=s, held=held, order=begun.classes)
         return sampling.step(bm, begun, int(key_of(key, 1)), n_sweeps)[0].s[:, bm.visible]
 

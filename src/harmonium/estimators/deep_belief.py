@@ -12,7 +12,7 @@ import numpy.typing as npt
 from harmonium import storage
 from harmonium.errors import SettingError
 from harmonium.estimators import cases, files
-from harmonium.estimators.dense import DenseEstimator, seed_of
+from harmonium.estimators.dense import DenseEstimator, check_draws, seed_of
 from harmonium.estimators.rbm import RBM
 from harmonium.events import Event
 from harmonium.likelihood import log_partition
@@ -152,6 +152,7 @@ class DeepBeliefNetwork(DenseEstimator):
         n_steps : int
         rng : seed
         """
+        check_draws(n, n_steps)
         network, key = self.network, int(key_from(rng))
         chains = gibbs.step(network.top, gibbs.init(network.top, n, key_of(key, 0)), key_of(key, 1), n_steps)[0]
         v = chains.v

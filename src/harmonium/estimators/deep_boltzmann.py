@@ -265,7 +265,7 @@ class DeepBoltzmannMachine(DenseEstimator):
         X : array-like, SciPy sparse or frame, (n_cases, n_visible)
         rng : seed
         """
-        return self.machine.bracket(X, rng=rng)
+        return self.machine.bracket(self._table(X), rng=rng)
 
     def sample(self, n: int = 1, *, n_sweeps: int = 1_000, rng: Seed = None) -> Floats:
         """Draw rows from chains of their own: (n, n_visible).
@@ -287,7 +287,7 @@ class DeepBoltzmannMachine(DenseEstimator):
         n_sweeps : int
         rng : seed
         """
-        return self.machine.fill_in(X, known, n_sweeps=n_sweeps, rng=rng)
+        return self.machine.fill_in(self._table(X), known, n_sweeps=n_sweeps, rng=rng)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted machine to a file, whole or not at all.
@@ -333,7 +333,7 @@ class DeepBoltzmannMachine(DenseEstimator):
         ----------
         X : array-like, SciPy sparse or frame, (n_cases, n_visible)
         """
-        return self.machine.free_energy(X)
+        return self.machine.free_energy(self._table(X))
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Names of what `transform` returns: the class's name and a number.
