@@ -146,7 +146,7 @@ class BernoulliRBM(DenseEstimator):
             self._start(table, learning, getattr(self, "model_", None))
         rows, device = self._rows(X), chosen(self.device)
         held = device.kernels.cases_on(rows, device.torch_name)
-        state: State = self._state
+        state: State = self._state  # type: ignore[assignment]
         state.to(device)
         loop.run_epoch(state, held, learning, loop.workspace(state, rows, learning))
         state.to(CPU)

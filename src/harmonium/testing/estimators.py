@@ -123,7 +123,7 @@ class EstimatorSuite:
             return
         for value in self.bad_values():
             X = sparse.csr_array(self.spoilt(value))
-            for name, call in self.calls(X, X.shape[0]):
+            for name, call in self.calls(X, len(self.X)):
                 refused(call, DataError, "row 3, column 1", name)
 
     def test_another_width_than_that_of_fit_is_refused(self):
