@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
+from functools import partial
 from typing import Any, final
 
 import numpy as np
@@ -34,6 +35,7 @@ from harmonium.units import Bernoulli, Layer, Spin
 
 MOST_HIDDEN = 65_536
 WHOLE = ("exact", "pseudo-likelihood")  # methods that L-BFGS climbs in one piece
+Keep = Callable[[BoltzmannState], Saved]
 _LEARNING = tuple(BoltzmannLearning.__dataclass_fields__)
 
 
@@ -192,7 +194,8 @@ class BoltzmannMachine(DenseEstimator):
         self._begin(table)
         self._state, self.model_ = state, state.bm
         self.history_: list[Event] = []
-        yield from self._epochs(v, settings, checkpoint)
+        keep = None if checkpoint is None else partial(states.save, checkpoint, learning=settings, v=v)
+        yield from self._epochs(v, settings, keep)
 
     def partial_fit(self, X: Any, y: Any = None, *, n_epochs: int = 1) -> BoltzmannMachine:
         """Learn on from the fitted model; the free chains and Adam's moments go on where they were.
@@ -219,13 +222,19 @@ class BoltzmannMachine(DenseEstimator):
             pass
         return self
 
-    def going_on(self, X: Any, *, n_epochs: int = 1) -> Generator[Event, None, None]:
+    def going_on(
+        self, X: Any, *, n_epochs: int = 1, state: BoltzmannState | None = None, keep: Keep | None = None
+    ) -> Generator[Event, None, None]:
         """Learn on from the model there is, event by event; `partial_fit` in steps.
 
         Parameters
         ----------
         X : array-like, SciPy sparse or frame, (n_cases, n_visible)
         n_epochs : int
+        state : BoltzmannState, optional
+            Where the same run was when it was kept.
+        keep : callable, optional
+            Writes a state to a file from time to time.
 
         Yields
         ------
@@ -233,16 +242,14 @@ class BoltzmannMachine(DenseEstimator):
         """
         settings = replace(self._learning(), n_epochs=n_epochs)
         v, bm = self._rows(X), self.fitted_model
-        fresh = states.start(bm, v, edges_of(bm.n_units, self.couplings), settings, self.random_state)
-        if self._state is not None:
+        fresh = state or states.start(bm, v, edges_of(bm.n_units, self.couplings), settings, self.random_state)
+        if state is None and self._state is not None:
             fresh = replace(self._state, bm=bm, clamped=fresh.clamped, epoch=0)
             states.begin_ladder(fresh, settings)
         self._state, self.history_ = fresh, getattr(self, "history_", [])
-        yield from self._epochs(v, settings)
+        yield from self._epochs(v, settings, keep)
 
-    def _epochs(
-        self, v: Floats, settings: BoltzmannLearning, checkpoint: str | os.PathLike[str] | None = None
-    ) -> Generator[Event, None, None]:
+    def _epochs(self, v: Floats, settings: BoltzmannLearning, keep: Keep | None = None) -> Generator[Event, None, None]:
         """Events of the loop, kept in `history_`; however it ends, `model_` is the model so far."""
         state: BoltzmannState = self._state
         saved = time.monotonic()
@@ -252,10 +259,9 @@ class BoltzmannMachine(DenseEstimator):
                 self.history_.append(event)
                 yield event
                 due = time.monotonic() - saved > SAVE_EVERY or state.epoch == settings.n_epochs
-                if checkpoint is not None and due:
-                    states.save(checkpoint, state, settings, v)
+                if keep is not None and due:
                     saved = time.monotonic()
-                    self.history_.append(Saved(os.fspath(checkpoint), "boltzmann", "final", state.epoch))
+                    self.history_.append(keep(state))
                     yield self.history_[-1]
         except KeyboardInterrupt:
             return
