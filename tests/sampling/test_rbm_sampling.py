@@ -1,5 +1,7 @@
 """Samplers of restricted machines against enumeration: joint laws, clamped units, the whole tempering ladder."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -165,6 +167,18 @@ def test_a_gaussian_machine_samples_the_variance_of_its_energy():
     z = np.hstack(state[:2])
     np.testing.assert_allclose(np.cov(z.T), np.linalg.inv(precision), atol=0.06)
     np.testing.assert_allclose(z.mean(axis=0), np.linalg.solve(precision, np.r_[rbm.b, rbm.c]), atol=0.03)
+
+
+def test_memory_does_not_grow_with_the_steps():
+    """Nothing of a step is kept but its last states: no graph, no trace."""
+    rbm, peaks = made_rbm(Bernoulli(40), Bernoulli(30)), []
+    for n_steps in (2, 2, 60):  # the first one warms up
+        state = gibbs.init(rbm, 50, 0)
+        tracemalloc.start()
+        gibbs.step(rbm, state, 1, n_steps)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < 1.5 * peaks[1]
 
 
 def test_rectified_hidden_units_are_drawn_not_averaged():
