@@ -37,7 +37,7 @@ from harmonium.units import Bernoulli, Layer
 METHODS = ("pcd", "tempered-pcd", "full-chain", "multi-prediction")
 JOINT = (
     "method", "n_steps", "n_chains", "inference", "n_epochs", "batch_size", "learning_rate", "weight_decay",
-    "random_state",
+    "monitor", "random_state",
 )  # fmt: skip
 
 
@@ -64,6 +64,8 @@ class DeepBoltzmannMachine(DenseEstimator):
         How hidden units follow the data: "mean-field" or "gibbs".
     n_epochs, batch_size : int
     learning_rate, weight_decay : float
+    monitor : bool
+        Whether free energies, likelihoods and the chains' memory are measured in joint learning, in 5 % of its time.
     random_state : int
 
     Attributes
@@ -99,6 +101,7 @@ class DeepBoltzmannMachine(DenseEstimator):
         batch_size: int = BoltzmannLearning.batch_size,
         learning_rate: float = 0.005,
         weight_decay: float = BoltzmannLearning.weight_decay,
+        monitor: bool = False,
         random_state: int = 0,
     ):
         self.n_hidden = n_hidden
@@ -112,6 +115,7 @@ class DeepBoltzmannMachine(DenseEstimator):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        self.monitor = monitor
         self.random_state = random_state
 
     def fit(
