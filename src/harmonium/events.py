@@ -1,6 +1,6 @@
 """Events: frozen records that leave a long run. Progress bars, logs, pages and tests all read this one stream."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 
@@ -182,6 +182,10 @@ class BoltzmannEpoch(Event):
     swap_rates : tuple of float
         Of "tempered-pcd": how often neighbours on the ladder exchanged states in this epoch, the pair nearest beta = 1
         first.
+    monitored : dict of float
+        What the monitor measured, by name.
+    warning : str
+        A plain sentence where what was measured calls for one.
     """
 
     kind: ClassVar[str] = "boltzmann_epoch"
@@ -193,6 +197,8 @@ class BoltzmannEpoch(Event):
     n_sweeps: int
     settled: bool
     swap_rates: tuple[float, ...] = ()
+    monitored: dict[str, float] = field(default_factory=dict)
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,10 +81,21 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch, tmp_path):
 
 
 def test_bars_and_stripes_are_all_of_them_and_their_best_likelihood_is_the_known_one():
-    for side, n, best in ((2, 6, -1.7329), (3, 14, -2.5993), (4, 30, -3.3791)):
+    for side, n, best in ((2, 6, -1.7329), (3, 14, -2.5993), (4, 30, -3.3791), (5, 62, -4.1156)):
         X = patterns.bars_and_stripes(side).X
         assert (len(X), len(np.unique(X, axis=0))) == (2 ** (side + 1), n)
         assert patterns.best_likelihood(X) == pytest.approx(best, abs=1e-4)
+
+
+def test_best_likelihoods_summed_as_the_literature_sums_them():
+    """Over 8 and 16 draws, over 30 patterns that differ, and a bar that shifts through nine units."""
+    for side, total in ((2, -13.863), (3, -41.589)):
+        X = patterns.bars_and_stripes(side).X
+        assert len(X) * patterns.best_likelihood(X) == pytest.approx(total, abs=2e-3)
+    X = np.unique(patterns.bars_and_stripes(4).X, axis=0)
+    twice = np.log([2 / 32 if row.min() == row.max() else 1 / 32 for row in X])
+    assert twice.sum() == pytest.approx(-102.586, abs=2e-3)
+    assert 9 * patterns.best_likelihood(np.eye(9)) == pytest.approx(-19.775, abs=1e-3)
 
 
 def test_digits_of_segments_come_again_from_the_same_seed_and_are_ten_kinds():

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from harmonium import DeepBoltzmannMachine
 from harmonium.errors import DataError, ModelFileError, NotFittedError, SettingError
-from harmonium.estimators import cases
+from harmonium.estimators import boltzmann_machine, cases, deep_boltzmann
 from harmonium.models import exact
 from harmonium.models import rbm as rbms
 from harmonium.models.rbm import RBM
@@ -78,6 +78,40 @@ def test_a_saved_machine_is_read_back(tmp_path):
     (tmp_path / "m.harmonium").write_bytes(b"no")
     with pytest.raises(ModelFileError, match="not a model file"):
         DeepBoltzmannMachine.load(tmp_path / "m.harmonium")
+
+
+@pytest.mark.parametrize(("n_pretraining_epochs", "stop"), [(3, 2), (3, 5), (3, 8), (0, 2)])
+@pytest.mark.parametrize("method", ["pcd", "tempered-pcd"])
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
+    tmp_path, monkeypatch, n_pretraining_epochs, stop, method
+):
+    """Stopped in the first layer, in the second, and while all learn jointly."""
+    monkeypatch.setattr(deep_boltzmann, "SAVE_EVERY", -1.0)
+    monkeypatch.setattr(boltzmann_machine, "SAVE_EVERY", -1.0)
+    settings = {"n_pretraining_epochs": n_pretraining_epochs, "n_epochs": 4, "method": method, "batch_size": 30}
+    whole, path = DeepBoltzmannMachine((3, 2), **settings).fit(X), tmp_path / "run.checkpoint"
+    run, n_saved = DeepBoltzmannMachine((3, 2), **settings).fitting(X, checkpoint=path), 0
+    while n_saved < stop:
+        n_saved += next(run).kind == "saved"
+    run.close()
+    seen = []
+    again = DeepBoltzmannMachine((3, 2), **settings).fit(X, checkpoint=path, resume=True, watch=seen.append)
+    np.testing.assert_array_equal(again.model_.J.toarray(), whole.model_.J.toarray())
+    np.testing.assert_array_equal(again.model_.b, whole.model_.b)
+    epochs = [event for event in seen if event.kind in ("dense_epoch", "boltzmann_epoch")]
+    assert len(epochs) == 2 * n_pretraining_epochs + 4 - stop
+    again.partial_fit(X), whole.partial_fit(X)
+    np.testing.assert_array_equal(again.model_.b, whole.model_.b)
+    with pytest.raises(ModelFileError, match="these differ: learning_rate"):
+        DeepBoltzmannMachine((3, 2), **settings, learning_rate=0.1).fit(X, checkpoint=path, resume=True)
+
+
+def test_a_machine_from_a_file_learns_on_with_its_chains(tmp_path):
+    machine = DeepBoltzmannMachine((3, 2), n_pretraining_epochs=1, n_epochs=3, inference="mean-field").fit(X)
+    machine.save(tmp_path / "m.harmonium")
+    again = DeepBoltzmannMachine.load(tmp_path / "m.harmonium").partial_fit(X)
+    machine.partial_fit(X)
+    np.testing.assert_array_equal(again.model_.J.toarray(), machine.model_.J.toarray())
 
 
 def test_what_does_not_fit_is_refused():

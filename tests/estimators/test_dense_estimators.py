@@ -15,6 +15,7 @@ from harmonium.events import DenseEpochEnded, Ended
 from harmonium.likelihood.monitoring import Monitor
 from harmonium.models import exact
 from harmonium.models import rbm as rbms
+from harmonium.training.dense import loop
 from harmonium.units import Gaussian, Softmax
 
 X = np.tile([[0, 0, 1, 1], [1, 1, 0, 0], [1, 1, 1, 0]], (20, 1)).astype(np.float32)
@@ -228,8 +229,6 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(optimizer, method
     settings = QUICK | {"optimizer": optimizer, "method": method, "n_epochs": 4, "momentum": 0.5, "learning_rate": 0.02}
     whole = RBM(**settings).fit(X)
     path = tmp_path / "run.checkpoint"
-    from harmonium.training.dense import loop
-
     part = RBM(**settings)
     for event in part.fitting(X):
         if isinstance(event, DenseEpochEnded) and event.epoch == 2:
@@ -272,6 +271,45 @@ def test_a_late_divergence_leaves_the_last_good_model():
             good = machine._state.best
     assert machine.model_ is good and np.isfinite(good.W).all()
     assert machine.history_[-1].reason == "diverged"
+
+
+def test_a_mini_batch_that_diverges_leaves_the_last_good_model_and_learning_goes_on_from_it():
+    machine = BernoulliRBM(3, n_iter=2, random_state=0).fit(X)
+    good = machine.model_
+    machine._state.arrays["W"][0, 0] = np.nan
+    with pytest.raises(DivergenceError, match=r"try 0\.01"):
+        machine.partial_fit(X)
+    assert machine.model_ is good
+    machine.set_params(learning_rate=1e-6).partial_fit(X)
+    np.testing.assert_allclose(machine.components_, good.W.T, atol=1e-4)
+
+
+def test_a_run_that_diverges_late_is_warned_of(monkeypatch):
+    train = loop.train
+
+    def spoilt(state, *arguments, **how):
+        for event in train(state, *arguments, **how):
+            yield event
+            if event.kind == "dense_epoch" and event.epoch == 2:
+                state.arrays["W"][0, 0] = np.nan
+
+    monkeypatch.setattr(loop, "train", spoilt)
+    machine = BernoulliRBM(3, n_iter=5, random_state=0)
+    with pytest.warns(RuntimeWarning, match=r"the last good model is kept.*try 0\.01"):
+        machine.fit(X)
+    assert np.isfinite(machine.components_).all()
+
+
+METHODS_IN_TURN = ["pcd", "tempered-pcd", "fast-pcd", "cd", "full-chain", "exact", "multi-prediction", "pcd"]
+
+
+def test_partial_fit_takes_other_methods_and_fewer_rows_than_there_are_chains():
+    """Chains that there are go on as they are; what a method needs beside them begins with it."""
+    machine = RBM(3, n_epochs=1, batch_size=40).fit(X)
+    for method in METHODS_IN_TURN:
+        machine.set_params(method=method, batch_size=7).partial_fit(X[:20])
+        assert np.isfinite(machine.model_.W).all(), method
+    assert len(machine._state.h) == 40
 
 
 def test_two_unbounded_layers_never_leave_the_region_where_there_is_a_law():

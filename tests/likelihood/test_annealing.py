@@ -10,12 +10,16 @@ from scipy import sparse
 
 from harmonium.errors import DataError, SettingError
 from harmonium.kernels import cpu, reference
-from harmonium.likelihood import ais, bracket, log_likelihood, log_partition, path_to, reverse_ais, spaced
+from harmonium.likelihood import ais, bracket, log_partition, path_to, reverse_ais, spaced
 from harmonium.likelihood.bracket import Bracket
-from harmonium.models import boltzmann, boltzmann_exact, exact
+from harmonium.models import boltzmann, boltzmann_exact, exact, wiring
 from harmonium.models import rbm as rbms
 from harmonium.models.rbm import RBM
 from harmonium.randomness import key_of
+from harmonium.testing import made_boltzmann as boltzmann_with
+from harmonium.testing import made_conditional, made_lateral
+from harmonium.testing.annealing import AnnealingSuite
+from harmonium.testing.listed import Given
 from harmonium.units import Bernoulli, Gaussian, Multinomial, Rectified, Softmax, Spin
 
 Z_LIMIT = 4.0
@@ -44,14 +48,54 @@ def made_boltzmann(values="bits", kind="dense", seed=0):
     return boltzmann.machine(J, rng.normal(0, 0.5, 7), [0, 3, 4, 6], values)
 
 
-MODELS = [(made, pair) for pair in PAIRS] + [
-    (made_boltzmann, ("bits", "dense")), (made_boltzmann, ("spins", "sparse")),
-]  # fmt: skip
+class TestBits(AnnealingSuite):
+    machine = made()
 
 
-def model_of(case):
-    function, arguments = case
-    return function(arguments) if isinstance(arguments, str) else function(*arguments)
+class TestSpins(AnnealingSuite):
+    machine = made("spins")
+
+
+class TestPotts(AnnealingSuite):
+    machine = made("potts")
+
+
+class TestGaussianOverBits(AnnealingSuite):
+    machine = made("gaussian-bits")
+    n_brackets = 0
+
+
+class TestBitsUnderGaussian(AnnealingSuite):
+    machine = made("bits-gaussian")
+
+
+class TestBitsUnderRectified(AnnealingSuite):
+    machine = made("bits-relu")
+
+
+class TestWords(AnnealingSuite):
+    machine = made("words")
+    n_brackets = 0  # rows of one total alone are annealed
+
+
+class TestBoltzmann(AnnealingSuite):
+    machine = made_boltzmann("bits", "dense")
+
+
+class TestSparseSpins(AnnealingSuite):
+    machine = made_boltzmann("spins", "sparse")
+
+
+class TestDeep(AnnealingSuite):
+    machine = boltzmann_with(4, wiring.layered(4, 3, 2), spread=0.5)
+
+
+class TestSemiRestricted(AnnealingSuite):
+    machine = made_lateral(Bernoulli(5), Bernoulli(3))
+
+
+class TestConditional(AnnealingSuite):
+    machine = Given(made_conditional(Bernoulli(5), Bernoulli(3)), np.array([0.5, -1.0]))
 
 
 def exact_rows(model, n, seed):
@@ -63,50 +107,6 @@ def exact_rows(model, n, seed):
         v = boltzmann_exact.states(model.n_visible, model.values)
         p = np.exp(boltzmann_exact.log_likelihood(model, v))
     return v[np.random.default_rng(seed).choice(len(v), n, p=p / p.sum())]
-
-
-@pytest.mark.parametrize("case", MODELS, ids=str)
-def test_the_estimate_of_z_is_unbiased(case):
-    """Even with 6 temperatures, where single estimates are poor, the mean weight is Z within its standard error."""
-    model = model_of(case)
-    log_w = ais(path_to(model), 20_000, 6, rng=1).log_weights - log_partition(model)
-    weight = np.exp(log_w)
-    assert weight.std() > 0.01
-    assert abs(weight.mean() - 1) < Z_LIMIT * weight.std() / np.sqrt(len(weight))
-
-
-@pytest.mark.parametrize("case", MODELS, ids=str)
-def test_annealing_is_within_its_error_of_the_exact_value(case):
-    model = model_of(case)
-    found = ais(path_to(model), 200, 60, rng=2)
-    assert found.log_weights.dtype == np.float64
-    assert abs(found.log_z - log_partition(model)) < Z_LIMIT * found.standard_error
-    assert found.effective_size > 50
-
-
-@pytest.mark.parametrize("case", [case for case in MODELS if case[1] != "gaussian-bits"], ids=str)
-def test_walking_down_from_exact_draws_inverts_the_estimate(case):
-    """E[Z_0 / Z] without bias, so the mean of the values lies above log Z."""
-    model = model_of(case)
-    values = reverse_ais(path_to(model), exact_rows(model, 20_000, 5), 6, rng=3) - log_partition(model)
-    inverse = np.exp(-values)
-    assert abs(inverse.mean() - 1) < Z_LIMIT * inverse.std() / np.sqrt(len(inverse))
-    assert values.mean() > Z_LIMIT * values.std() / np.sqrt(len(values))
-
-
-@pytest.mark.parametrize("case", [(made, "bits"), (made_boltzmann, ("bits", "dense"))], ids=str)
-def test_the_bracket_holds_the_exact_value_on_average_and_shrinks(case):
-    model = model_of(case)
-    v = exact_rows(model, 30, 5)
-    value = log_likelihood(model, v).mean()
-    widths = []
-    for n_betas in (3, 30):
-        found = [bracket(model, v, None, 5, n_betas, 30, rng=seed, allow_exact=False) for seed in range(150)]
-        below, above = (np.array([getattr(b, side) for b in found]) - value for side in ("lower", "upper"))
-        assert below.mean() < Z_LIMIT * below.std() / np.sqrt(len(below))
-        assert above.mean() > -Z_LIMIT * above.std() / np.sqrt(len(above))
-        widths.append(above.mean() - below.mean())
-    assert 0 < widths[1] < 0.2 * widths[0]
 
 
 def test_the_lower_bound_averages_to_the_probability_of_where_annealing_ends():

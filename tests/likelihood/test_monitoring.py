@@ -1,14 +1,18 @@
 """The monitor: what it reports, and that it keeps to its share of the time."""
 
 import itertools
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from harmonium import BoltzmannMachine
+from harmonium.likelihood import diagnostics
 from harmonium.likelihood.monitoring import Monitor
-from harmonium.models import exact
+from harmonium.models import boltzmann, boltzmann_exact, exact
 from harmonium.models.rbm import RBM
+from harmonium.testing import made_boltzmann
 from harmonium.units import Bernoulli, Gaussian
 
 
@@ -58,6 +62,56 @@ def test_a_model_without_chains_or_with_real_valued_units_reports_what_it_can():
     v = np.random.default_rng(0).normal(size=(50, 3))
     found = Monitor(v, share=1e9)(rbm, SimpleNamespace(v=np.empty((0, 3))))
     assert set(found) == {"free_energy_train", "free_energy_noise", "free_energy_above_noise", "reconstruction_error"}
+
+
+def coupled(share=1.0, n_hidden=2, seed=0):
+    """A Boltzmann machine of six visible units, and exact joint draws of it."""
+    bm = made_boltzmann(6, 1 - np.eye(6 + n_hidden), spread=0.8, seed=seed)
+    return boltzmann.machine(share * bm.J, bm.b, bm.visible)
+
+
+def joint_draws(bm, n, seed):
+    p = boltzmann_exact.probabilities(bm)
+    return boltzmann_exact.states(bm.n_units, bm.values)[np.random.default_rng(seed).choice(len(p), n, p=p)]
+
+
+@pytest.mark.parametrize("n_hidden", [0, 2])
+def test_a_boltzmann_machine_is_followed_likewise(n_hidden):
+    v = joint_draws(coupled(n_hidden=n_hidden), 600, 9)[:, :6]
+    monitor = Monitor(v[:300], v[300:], share=1e9)
+    for k, share in enumerate(np.linspace(0.2, 1, 9)):
+        bm = coupled(share, n_hidden)
+        found = monitor(bm, SimpleNamespace(v=joint_draws(bm, 400, k)))
+    assert found["log_z"] == pytest.approx(boltzmann_exact.log_partition(bm), abs=4 * found["log_z_error"])
+    exactly = boltzmann_exact.log_likelihood(bm, v[300:]).mean()
+    assert found["log_likelihood_validation"] == pytest.approx(exactly, abs=0.5)
+    assert found["free_energy_above_noise"] > 0 and found["autocorrelation_time"] >= 1
+    assert ("pseudo_log_likelihood" in found) == (n_hidden == 0)
+    without = Monitor(v, share=1e9)(bm, SimpleNamespace(v=np.empty((0, bm.n_units))))
+    assert set(without) - {"pseudo_log_likelihood"} == {
+        "free_energy_train", "free_energy_noise", "free_energy_above_noise",
+    }  # fmt: skip
+
+
+def test_free_energies_of_many_tied_hidden_units_are_bounded_from_above():
+    bm = made_boltzmann(4, 1 - np.eye(15), spread=0.3)
+    v = boltzmann_exact.states(4)
+    found, exactly = diagnostics.free_energy(bm, v), boltzmann_exact.free_energy(bm, v)
+    assert (found >= exactly).all()
+    np.testing.assert_allclose(found, exactly, atol=0.3)
+
+
+@pytest.mark.parametrize("method", ["exact", "pcd", "full-chain", "multi-prediction"])
+def test_what_was_measured_leaves_in_the_events_of_a_boltzmann_machine(monkeypatch, method):
+    monkeypatch.setattr("harmonium.estimators.boltzmann_machine.Monitor", partial(Monitor, share=1e9))
+    rows = np.repeat([[0.0] * 6, [1.0] * 6], 40, axis=0)
+    machine = BoltzmannMachine(method=method, n_epochs=15, learning_rate=0.2).fit(rows, validation=rows[::5])
+    assert all(np.isfinite(event.monitored["free_energy_overfit"]) for event in machine.history_)
+    last = machine.history_[-1]
+    assert ("log_z" in last.monitored) == (method in ("pcd", "full-chain"))
+    if method == "pcd":
+        assert any("chains need" in event.warning for event in machine.history_)
+    assert BoltzmannMachine(method=method, n_epochs=1).fit(rows).history_[-1].monitored == {}
 
 
 def test_measuring_keeps_to_its_share_of_the_time():

@@ -8,9 +8,11 @@ from scipy import sparse
 from scipy.special import logsumexp
 
 from harmonium.errors import DataError, SettingError
-from harmonium.models import boltzmann, boltzmann_exact
+from harmonium.models import boltzmann, boltzmann_exact, wiring
 from harmonium.models.colouring import classes, colours, is_proper
 from harmonium.models.mean_field import mean_field
+from harmonium.testing import made_boltzmann
+from harmonium.testing.machines import MachineSuite
 
 N = 7
 CASES = [(values, kind) for values in ("bits", "spins") for kind in ("dense", "sparse")]
@@ -29,6 +31,32 @@ def made(values="bits", kind="dense", visible=(5, 0, 3), seed=0, strength=0.7):
 
 def dense(bm):
     return bm.J.toarray() if sparse.issparse(bm.J) else bm.J
+
+
+class TestBits(MachineSuite):
+    machine = made()
+
+
+class TestSparseBits(MachineSuite):
+    machine = made("bits", "sparse")
+
+
+class TestSpins(MachineSuite):
+    machine = made("spins")
+
+
+class TestSparseSpins(MachineSuite):
+    machine = made("spins", "sparse")
+
+
+class TestVisibleOnly(MachineSuite):
+    machine = made(visible=None)
+
+
+class TestDeep(MachineSuite):
+    """A deep Boltzmann machine: three layers in a row."""
+
+    machine = made_boltzmann(3, wiring.layered(3, 2, 2))
 
 
 def all_states(bm):
@@ -54,18 +82,6 @@ def test_a_machines_energy_is_the_written_out_sum(values, kind):
 
 
 @pytest.mark.parametrize(("values", "kind"), CASES)
-def test_conditionals_are_energy_differences(values, kind):
-    bm, (low, high) = made(values, kind), boltzmann.ALPHABETS[values]
-    s = all_states(bm)[::23]
-    p_high = (boltzmann.mean(bm, boltzmann.fields(bm, s)) - low) / (high - low)
-    for i in range(N):
-        at_low, at_high = s.copy(), s.copy()
-        at_low[:, i], at_high[:, i] = low, high
-        difference = boltzmann.energy(bm, at_low) - boltzmann.energy(bm, at_high)
-        np.testing.assert_allclose(p_high[:, i], 1 / (1 + np.exp(-difference)), atol=1e-12)
-
-
-@pytest.mark.parametrize(("values", "kind"), CASES)
 def test_log_z_probabilities_and_moments_are_those_of_all_states(values, kind):
     bm = made(values, kind)
     p, log_z = joint(bm)
@@ -74,15 +90,6 @@ def test_log_z_probabilities_and_moments_are_those_of_all_states(values, kind):
     np.testing.assert_allclose(boltzmann_exact.probabilities(bm), p, atol=1e-14)
     np.testing.assert_allclose(found.mean, p @ s, atol=1e-12)
     np.testing.assert_allclose(found.pair, s.T @ (s * p[:, None]), atol=1e-12)
-
-
-@pytest.mark.parametrize(("values", "kind"), CASES)
-def test_the_likelihood_sums_the_hidden_units_out(values, kind):
-    bm = made(values, kind)
-    p, s = joint(bm)[0], all_states(bm)
-    v = np.array(list(itertools.product(bm.alphabet, repeat=3)))
-    expected = [np.log(p[(s[:, bm.visible] == row).all(axis=1)].sum()) for row in v]
-    np.testing.assert_allclose(boltzmann_exact.log_likelihood(bm, v), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize(("values", "kind"), CASES)

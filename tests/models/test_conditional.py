@@ -8,17 +8,53 @@ from harmonium.models import conditional, exact
 from harmonium.models import rbm as rbms
 from harmonium.models.conditional import Conditional
 from harmonium.sampling import conditional as sampling
-from harmonium.testing import FALSE_ALARMS, chi_square, counts_of, exact_law, gradient, joint_states, made_rbm
+from harmonium.testing import (
+    FALSE_ALARMS,
+    chi_square,
+    counts_of,
+    exact_law,
+    gradient,
+    joint_states,
+    made_conditional,
+    made_rbm,
+)
+from harmonium.testing.listed import Given
+from harmonium.testing.machines import MachineSuite
+from harmonium.testing.samplers import SamplerSuite
 from harmonium.units import Bernoulli, Gaussian, Multinomial, Softmax, Spin
 
 PAIRS = [(Bernoulli(3), Bernoulli(2)), (Spin(2), Softmax(1, 3)), (Softmax(1, 3), Bernoulli(2)), (Gaussian(2), Spin(2))]
 U = np.array([[0.5, -1.0], [1.5, 0.3], [0.5, -1.0], [0.0, 0.0]])
 
 
-def made(pair, seed=0):
+class TestBits(MachineSuite):
+    machine = Given(made_conditional(*PAIRS[0]), U[0])
+
+
+class TestSpins(MachineSuite):
+    machine = Given(made_conditional(*PAIRS[1]), U[1])
+
+
+class TestSoftmax(MachineSuite):
+    machine = Given(made_conditional(*PAIRS[2]), U[1])
+
+
+class TestGibbs(SamplerSuite):
+    machine = Given(made_conditional(*PAIRS[0]), U[1])
+
+
+class TestGibbsOfSpins(SamplerSuite):
+    machine = Given(made_conditional(*PAIRS[1]), U[0])
+
+
+class TestGibbsOfSoftmax(SamplerSuite):
+    machine = Given(made_conditional(Softmax(2, 3), Bernoulli(2)), U[0])
+    held = (0, 1, 2)
+
+
+def made(pair):
     """Return a conditional machine with random parameters."""
-    rng, rbm = np.random.default_rng(seed), made_rbm(*pair, seed=seed)
-    return Conditional(rbm, rng.normal(size=(2, rbm.n_visible)), rng.normal(size=(2, rbm.n_hidden)))
+    return made_conditional(*pair)
 
 
 def rows(model, seed=1):
@@ -42,14 +78,6 @@ def test_each_condition_makes_a_restricted_machine_of_its_own(pair):
         np.testing.assert_allclose(free, rbms.free_energy(rbm, row[None]))
     wanted = [exact.log_likelihood(conditional.given(model, u), row[None])[0] for u, row in zip(U, v)]
     np.testing.assert_allclose(conditional.log_likelihood(model, v, U), wanted)
-
-
-def test_probabilities_given_any_condition_sum_to_one():
-    model = made(PAIRS[0])
-    states = model.rbm.visible.states()
-    for u in U:
-        log_p = conditional.log_likelihood(model, states, np.tile(u, (len(states), 1)))
-        assert np.exp(log_p).sum() == pytest.approx(1)
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair[0].kind}-{pair[1].kind}")
@@ -91,25 +119,6 @@ def test_every_chain_has_the_law_of_its_own_condition(pair):
         law = exact_law(rbms.energy(rbm, all_v, all_h))
         counts = counts_of(np.hstack((state.v[mine], state.h[mine])), np.hstack((all_v, all_h)))
         assert chi_square(counts, law) > FALSE_ALARMS
-
-
-def test_held_units_stay_and_the_others_follow_them():
-    model, n = made(PAIRS[0]), 6_000
-    v = np.tile([1.0, 0.0, 0.0], (n, 1))
-    state = sampling.init(model, np.tile(U[1], (n, 1)), 1, v=v, held_v=[True, False, False])
-    state, _ = sampling.step(model, state, 2, 30)
-    assert (state.v[:, 0] == 1).all()
-    states = model.rbm.visible.states()
-    states = states[states[:, 0] == 1]
-    law = exact_law(rbms.free_energy(conditional.given(model, U[1]), states))
-    assert chi_square(counts_of(state.v, states), law) > FALSE_ALARMS
-
-
-def test_what_a_chain_draws_depends_on_its_number_alone():
-    model, chain = made(PAIRS[0]), np.array([7, 3, 11, 2])
-    whole = sampling.step(model, sampling.init(model, U, 1, chain=chain), 2, 3)[0]
-    part = sampling.step(model, sampling.init(model, U[[3, 1]], 1, chain=chain[[3, 1]]), 2, 3)[0]
-    np.testing.assert_array_equal(whole.v[[3, 1]], part.v)
 
 
 def test_shapes_that_do_not_fit_are_refused():

@@ -5,23 +5,58 @@ import pytest
 from scipy import integrate
 
 from harmonium.errors import SettingError
-from harmonium.models import boltzmann, boltzmann_exact, exact, lateral
+from harmonium.models import exact, lateral
 from harmonium.models import rbm as rbms
 from harmonium.models.lateral import Lateral
 from harmonium.sampling import lateral as sampling
-from harmonium.testing import FALSE_ALARMS, chi_square, counts_of, exact_law, gradient, joint_states, made_rbm
+from harmonium.testing import FALSE_ALARMS, chi_square, counts_of, exact_law, gradient, made_lateral, made_rbm
+from harmonium.testing.machines import MachineSuite
+from harmonium.testing.samplers import SamplerSuite
 from harmonium.units import Bernoulli, Gaussian, Rectified, Softmax, Spin
 
 FINITE = [(Bernoulli(4), Bernoulli(2)), (Spin(4), Softmax(1, 3)), (Spin(3), Spin(2))]
 REAL = [(Gaussian(3), Bernoulli(2)), (Gaussian(2), Gaussian(2)), (Bernoulli(3), Gaussian(2)), (Spin(3), Rectified(2))]
 
 
-def made(pair, seed=0, mask=None):
-    """Return a machine with random parameters, its Gaussian visible units with a law."""
-    rng, rbm = np.random.default_rng(seed), made_rbm(*pair, seed=seed)
-    L = rng.normal(0, 0.7 if rbm.visible.bounded else 0.1, (rbm.n_visible,) * 2)
-    L = np.triu(L, 1) if mask is None else np.triu(L * mask, 1)
-    return Lateral(rbm, L + L.T)
+RING = np.roll(np.eye(4), 1, axis=1) + np.roll(np.eye(4), -1, axis=1)
+
+
+class TestBits(MachineSuite):
+    machine = made_lateral(*FINITE[0])
+
+
+class TestBitsOnARing(MachineSuite):
+    machine = made_lateral(*FINITE[0], mask=RING)
+
+
+class TestSpinsUnderSoftmax(MachineSuite):
+    machine = made_lateral(*FINITE[1])
+
+
+class TestSpins(MachineSuite):
+    machine = made_lateral(*FINITE[2])
+
+
+class TestSweeps(SamplerSuite):
+    machine = made_lateral(*FINITE[0])
+
+
+class TestSweepsOnARing(SamplerSuite):
+    machine = made_lateral(*FINITE[0], mask=RING)
+    held = (0, 3)
+
+
+class TestSweepsOfSpins(SamplerSuite):
+    machine = made_lateral(*FINITE[1])
+
+
+class TestSweepsOfSpinsOnARing(SamplerSuite):
+    machine = made_lateral(*FINITE[1], mask=RING)
+
+
+def made(pair):
+    """Return a semi-restricted machine with random parameters."""
+    return made_lateral(*pair)
 
 
 def rows(model, n=5, seed=1):
@@ -37,17 +72,6 @@ def names(pair):
     return f"{pair[0].kind}-{pair[1].kind}"
 
 
-@pytest.mark.parametrize("pair", FINITE, ids=names)
-def test_free_energies_and_log_z_are_sums_over_all_states(pair):
-    model = made(pair)
-    v, h = joint_states(model.rbm.visible, model.rbm.hidden)
-    E = lateral.energy(model, v, h)
-    assert lateral.log_partition(model) == pytest.approx(np.logaddexp.reduce(-E))
-    n_h = model.rbm.hidden.n_configurations
-    wanted = -np.logaddexp.reduce(-E.reshape(-1, n_h), axis=1)
-    np.testing.assert_allclose(lateral.free_energy(model, model.rbm.visible.states()), wanted)
-
-
 def test_log_z_of_gaussian_units_is_the_integral_over_them():
     for pair in [(Gaussian(2), Bernoulli(2)), (Gaussian(2), Gaussian(2))]:
         model = made(pair)
@@ -59,7 +83,7 @@ def test_log_z_of_gaussian_units_is_the_integral_over_them():
         assert lateral.log_partition(model) == pytest.approx(np.log(value), abs=1e-5)
 
 
-@pytest.mark.parametrize("pair", FINITE + REAL, ids=names)
+@pytest.mark.parametrize("pair", REAL, ids=names)
 def test_the_exact_gradient_is_that_of_the_log_likelihood(pair):
     model = made(pair)
     v = rows(model)
@@ -83,39 +107,10 @@ def test_without_ties_it_is_the_restricted_machine():
         np.testing.assert_array_equal(lateral.free_energy(model, rows(model)), rbms.free_energy(rbm, rows(model)))
 
 
-@pytest.mark.parametrize(("layer", "values"), [(Bernoulli, "bits"), (Spin, "spins")])
-def test_it_is_a_boltzmann_machine_whose_hidden_units_are_not_tied(layer, values):
-    model = made((layer(4), layer(2)))
-    rbm = model.rbm
-    J = np.block([[model.L, rbm.W], [rbm.W.T, np.zeros((2, 2))]])
-    bm = boltzmann.machine(J, np.concatenate((rbm.b, rbm.c)), np.arange(4), values)
-    v = rows(model)
-    np.testing.assert_allclose(lateral.log_likelihood(model, v), boltzmann_exact.log_likelihood(bm, v))
-
-
-RING = np.roll(np.eye(4), 1, axis=1) + np.roll(np.eye(4), -1, axis=1)
-
-
-@pytest.mark.parametrize("mask", [None, RING], ids=["all", "ring"])
-@pytest.mark.parametrize("pair", FINITE[:2], ids=names)
-def test_chains_have_the_joint_law_and_a_step_keeps_it(pair, mask):
-    model, n = made(pair, mask=mask), 8_000
-    all_v, all_h = joint_states(model.rbm.visible, model.rbm.hidden)
-    law = exact_law(lateral.energy(model, all_v, all_h))
-    both = np.hstack((all_v, all_h))
-    state, _ = sampling.step(model, sampling.init(model, n, 1), 2, 40)
-    assert chi_square(counts_of(np.hstack((state.v, state.h)), both), law) > FALSE_ALARMS
-    start = np.random.default_rng(5).choice(len(law), n, p=law)
-    begun = sampling.init(model, rng=3, v=all_v[start])._replace(h=all_h[start])
-    state, _ = sampling.step(model, begun, 4)
-    assert chi_square(counts_of(np.hstack((state.v, state.h)), both), law) > FALSE_ALARMS
-
-
-@pytest.mark.parametrize("held", [[True, False, False, True], "a mask a chain"])
-def test_the_others_have_their_law_given_the_held_ones(held):
+def test_chains_that_hold_units_of_their_own_have_the_law_given_those():
     model, n = made(FINITE[0]), 8_000
     v = np.tile([1.0, 0, 1, 0], (n, 1))
-    mask = np.tile([True, False, False, True], (n, 1)) if isinstance(held, str) else held
+    mask = np.tile([True, False, False, True], (n, 1))
     state = sampling.init(model, rng=1, v=v, held_v=mask)
     state, _ = sampling.step(model, state, 2, 40)
     states = model.rbm.visible.states()
@@ -148,13 +143,12 @@ def test_held_gaussian_units_condition_the_others():
         np.testing.assert_allclose(np.cov(mine[:, rest].T), C, atol=0.05)
 
 
-def test_what_a_chain_draws_depends_on_its_number_alone():
-    for pair in [FINITE[0], REAL[0]]:
-        model, chain = made(pair), np.array([7, 3, 11, 2, 5])
-        v = rows(model)
-        whole = sampling.step(model, sampling.init(model, rng=1, v=v, chain=chain), 2, 3)[0]
-        part = sampling.step(model, sampling.init(model, rng=1, v=v[[3, 1]], chain=chain[[3, 1]]), 2, 3)[0]
-        np.testing.assert_allclose(whole.v[[3, 1]], part.v, rtol=1e-12)
+def test_what_a_chain_of_real_units_draws_depends_on_its_number_alone():
+    model, chain = made(REAL[0]), np.array([7, 3, 11, 2, 5])
+    v = rows(model)
+    whole = sampling.step(model, sampling.init(model, rng=1, v=v, chain=chain), 2, 3)[0]
+    part = sampling.step(model, sampling.init(model, rng=1, v=v[[3, 1]], chain=chain[[3, 1]]), 2, 3)[0]
+    np.testing.assert_allclose(whole.v[[3, 1]], part.v, rtol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,12 @@ from scipy.stats import chi2
 
 from harmonium.errors import SettingError
 from harmonium.kernels import cpu, jit, reference
-from harmonium.models import boltzmann, boltzmann_exact
+from harmonium.models import boltzmann, boltzmann_exact, wiring
 from harmonium.randomness import key_of
 from harmonium.sampling import boltzmann as sampling
 from harmonium.sampling import boltzmann_tempering
+from harmonium.testing import made_boltzmann
+from harmonium.testing.samplers import LadderSuite, SamplerSuite
 
 N, FALSE_ALARM = 6, 1e-4
 
@@ -23,6 +25,37 @@ def made(values="bits", kind="dense", seed=0, n=N):
     upper = np.triu(rng.normal(0, 0.6, (n, n)) * (rng.random((n, n)) < (1.0 if kind == "dense" else 0.4)), 1)
     J = upper + upper.T
     return boltzmann.machine(sparse.csr_array(J) if kind == "sparse" else J, rng.normal(0, 0.7, n), values=values)
+
+
+class TestSweeps(SamplerSuite):
+    machine = made_boltzmann(4, 1 - np.eye(6))
+
+
+class TestSweepsOfSparseSpins(SamplerSuite):
+    machine = made_boltzmann(4, wiring.semi_restricted(4, 2, wiring.grid(2, 2)), "spins", spread=0.5)
+
+
+class TestSweepsOfADeepMachine(SamplerSuite):
+    """A deep Boltzmann machine: every other layer at once."""
+
+    machine = made_boltzmann(3, wiring.layered(3, 2, 2))
+    held = (0, 2)
+
+
+class TestLadder(LadderSuite):
+    machine = made_boltzmann(2, 1 - np.eye(3))
+    betas = (1.0, 0.5, 0.2)
+
+    def stepped(self, v, h, odd, rng):
+        bm = self.machine
+        s = np.concatenate((v, h), axis=2)  # visible units come first
+        begun = boltzmann_tempering.init(bm, len(s), 1, self.betas)._replace(s=s, odd=odd)
+        state, info = boltzmann_tempering.step(bm, begun, rng)
+        return state.s[..., : bm.n_visible], state.s[..., bm.n_visible :], info
+
+
+class TestLadderOfSpins(TestLadder):
+    machine = made_boltzmann(2, 1 - np.eye(3), "spins")
 
 
 def index_of(s):
@@ -42,21 +75,12 @@ def exact_draws(bm, n, rng):
     return boltzmann_exact.states(bm.n_units, bm.values)[rng.choice(len(p), n, p=p)], p
 
 
-@pytest.mark.parametrize("scan", sampling.SCANS)
 @pytest.mark.parametrize(("values", "kind"), [("bits", "dense"), ("spins", "sparse")])
-def test_one_sweep_leaves_the_exact_distribution_as_it_is(values, kind, scan):
+def test_a_sweep_of_one_unit_after_the_other_leaves_the_law_as_it_is(values, kind):
     bm = made(values, kind)
     s, p = exact_draws(bm, 40_000, np.random.default_rng(1))
-    after, _ = sampling.step(bm, sampling.init(bm, len(s), s=s, scan=scan), rng=7)
+    after, _ = sampling.step(bm, sampling.init(bm, len(s), s=s, scan="single"), rng=7)
     assert_follows(np.bincount(index_of(after.s), minlength=len(p)), p)
-
-
-@pytest.mark.parametrize(("values", "kind"), [("spins", "dense"), ("bits", "sparse")])
-def test_chains_reach_the_exact_distribution_from_anywhere(values, kind):
-    bm = made(values, kind)
-    state = sampling.init(bm, 20_000, 3, s=np.full((20_000, N), bm.alphabet[1]))
-    state, _ = sampling.step(bm, state, 4, n_sweeps=40)
-    assert_follows(np.bincount(index_of(state.s), minlength=1 << N), boltzmann_exact.probabilities(bm))
 
 
 def test_chains_at_other_temperatures_follow_the_scaled_energy():
@@ -79,16 +103,6 @@ def test_clamped_units_stay_and_the_others_follow_the_conditional(kind, per_chai
     np.testing.assert_array_equal(state.s[:, held], s[:, held])
     rest, _ = boltzmann.condition(bm, np.flatnonzero(held), s[0, held])
     assert_follows(np.bincount(index_of(state.s[:, ~held]), minlength=8), boltzmann_exact.probabilities(rest))
-
-
-@pytest.mark.parametrize("kind", ["dense", "sparse"])
-def test_a_chain_draws_the_same_whoever_stands_beside_it(kind):
-    bm = made("bits", kind, n=30)
-    begun = sampling.init(bm, 40, 1)
-    whole, _ = sampling.step(bm, begun, 2, n_sweeps=3)
-    part = begun._replace(s=begun.s[30:33], chain=begun.chain[30:33])
-    alone, _ = sampling.step(bm, part, 2, n_sweeps=3)
-    np.testing.assert_array_equal(alone.s, whole.s[30:33])
 
 
 @pytest.mark.parametrize("values", ["bits", "spins"])
@@ -126,13 +140,6 @@ def test_one_chain_of_a_large_lattice_is_shared_between_threads():
     np.testing.assert_array_equal(*found)
 
 
-def test_the_same_seed_gives_the_same_states_and_another_one_others():
-    bm = made(n=30)
-    first, again, other = (sampling.step(bm, sampling.init(bm, 5, 1), seed)[0].s for seed in (2, 2, 3))
-    np.testing.assert_array_equal(first, again)
-    assert (first != other).any()
-
-
 def test_info_tells_the_share_of_units_that_changed():
     bm = made(n=30)
     state = sampling.init(bm, 4, 1, held=np.arange(30) < 10)
@@ -143,23 +150,6 @@ def test_info_tells_the_share_of_units_that_changed():
 def test_an_unknown_scan_is_refused():
     with pytest.raises(SettingError, match="'random' is not one of"):
         sampling.init(made(), 2, scan="random")
-
-
-@pytest.mark.parametrize("values", ["bits", "spins"])
-@pytest.mark.parametrize("odd", [False, True])
-def test_the_whole_ladder_of_a_tempered_machine_keeps_its_joint_law(values, odd):
-    bm, n, betas = made(values, n=3), 30_000, np.array([1.0, 0.5, 0.2])
-    states = boltzmann_exact.states(3, values)
-    E = boltzmann.energy(bm, states)
-    laws = [np.exp(-beta * E) / np.exp(-beta * E).sum() for beta in betas]
-    rng = np.random.default_rng(2)
-    start = np.stack([states[rng.choice(8, n, p=p)] for p in laws], axis=1)
-    begun = boltzmann_tempering.init(bm, n, 1, betas)._replace(s=start, odd=odd)
-    state, info = boltzmann_tempering.step(bm, begun, 3)
-    index = np.stack([index_of(state.s[:, k]) for k in range(3)])
-    joint = np.einsum("i,j,k->ijk", *laws).ravel()
-    assert_follows(np.bincount(np.ravel_multi_index(index, (8, 8, 8)), minlength=512), joint)
-    assert info.accepted[:, int(odd)].any() and not info.accepted[:, 1 - int(odd)].any()
 
 
 def test_tempered_chains_reach_the_law_between_modes_that_sweeps_do_not_cross():

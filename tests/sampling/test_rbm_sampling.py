@@ -1,6 +1,6 @@
 """Samplers of restricted machines against enumeration: joint laws, clamped units, the whole tempering ladder."""
 
-import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -11,83 +11,74 @@ from harmonium.models import rbm as rbms
 from harmonium.randomness import key_of
 from harmonium.sampling import annealing, gibbs, tempering
 from harmonium.testing import FALSE_ALARMS, chi_square, counts_of, exact_law, joint_states, made_rbm
-from harmonium.testing.samplers import SamplerSuite
+from harmonium.testing.samplers import LadderSuite, SamplerSuite
 from harmonium.units import Bernoulli, Gaussian, Joined, Multinomial, Rectified, Softmax, Spin
 
 N = 8_000
 
 
+def in_float32(rbm):
+    """The same machine in single precision, which the compiled kernel draws."""
+    return rbms.with_arrays(rbm, {name: a.astype(np.float32) for name, a in rbms.arrays(rbm).items()})
+
+
 class TestGibbs(SamplerSuite):
-    def states_after(self, n_steps, chain, rng, v=None):
-        state = gibbs.init(self.rbm, len(chain), rng, chain=chain, v=v)
-        return gibbs.step(self.rbm, state, key_of(rng, 1), n_steps)[0][:2]
+    """Of bits, in double precision."""
 
 
-class TestGibbsInSinglePrecision(TestGibbs):
-    """The compiled kernel draws float32 machines."""
-
-    rbm = rbms.with_arrays(TestGibbs.rbm, {k: a.astype(np.float32) for k, a in rbms.arrays(TestGibbs.rbm).items()})
-
-    def states_after(self, n_steps, chain, rng, v=None):
-        return super().states_after(n_steps, chain, rng, None if v is None else v.astype(np.float32))
+class TestGibbsInSinglePrecision(SamplerSuite):
+    machine = in_float32(SamplerSuite.machine)
 
 
-class TestGibbsOfSpinsAndSoftmax(TestGibbs):
-    rbm = made_rbm(Softmax(2, 3), Spin(2), spread=0.7)
+class TestGibbsOfSpinsAndSoftmax(SamplerSuite):
+    machine = made_rbm(Softmax(2, 3), Spin(2), spread=0.7)
+    held = (0, 1, 2)
 
 
-class TestGibbsOfLayersSideBySide(TestGibbsInSinglePrecision):
-    rbm = made_rbm(Joined([Bernoulli(2), Softmax(1, 3)]), Bernoulli(2), spread=0.7)
-    rbm = rbms.with_arrays(rbm, {k: a.astype(np.float32) for k, a in rbms.arrays(rbm).items()})
+class TestGibbsOfLayersSideBySide(SamplerSuite):
+    machine = in_float32(made_rbm(Joined([Bernoulli(2), Softmax(1, 3)]), Bernoulli(2), spread=0.7))
 
 
-class TestGibbsOfCounts(TestGibbs):
-    rbm = made_rbm(Multinomial(3, 3), Bernoulli(2), spread=0.7)
+class TestGibbsOfCounts(SamplerSuite):
+    machine = made_rbm(Multinomial(3, 3), Bernoulli(2), spread=0.7)
+    held = (0, 1, 2)
 
 
 class TestTempering(SamplerSuite):
     betas = (1.0, 0.6, 0.2)
+    held = ()
 
-    def states_after(self, n_steps, chain, rng, v=None):
-        state = tempering.init(self.rbm, len(chain), rng, self.betas, v)._replace(chain=chain)
-        if v is None:  # init draws by row number: begin where the chain's number says
-            state = tempering.init(self.rbm, len(chain), rng, self.betas, np.zeros((len(chain), self.rbm.n_visible)))
-            state = state._replace(chain=chain)
+    def states_after(self, n_steps, chain, rng, start=None, held=None):
+        v = np.zeros((len(chain), self.machine.n_visible)) if start is None else start[0]
+        state = tempering.init(self.machine, len(chain), rng, self.betas, v)._replace(chain=chain)
         for t in range(n_steps):
-            state, _ = tempering.step(self.rbm, state, key_of(rng, t))
+            state, _ = tempering.step(self.machine, state, key_of(rng, t))
         return state.v[:, 0], state.h[:, 0]
 
     def test_a_step_keeps_the_joint_law(self):
-        """Replicas that begin at one state are not at the ladder's law; the test below has the whole ladder."""
+        """Replicas that begin at one state are not at the ladder's law; the suite of ladders has all of them."""
 
     def test_what_a_chain_draws_depends_neither_on_the_batch_nor_on_the_order(self):
-        chain, v = np.array([7, 3, 11]), self.rbm.visible.states()[:3]
-        state = tempering.init(self.rbm, 3, 1, self.betas, v)._replace(chain=chain)
+        chain, v = np.array([7, 3, 11]), self.machine.visible.states()[:3]
+        state = tempering.init(self.machine, 3, 1, self.betas, v)._replace(chain=chain)
         part = tempering.State(state.betas, state.v[1:], state.h[1:], chain[1:])
-        a, b = (tempering.step(self.rbm, s, 5)[0] for s in (state, part))
+        a, b = (tempering.step(self.machine, s, 5)[0] for s in (state, part))
         np.testing.assert_array_equal(a.v[1:], b.v)
 
 
-@pytest.mark.parametrize("pair", [(Bernoulli(2), Bernoulli(1)), (Spin(1), Softmax(1, 2)), (Multinomial(2, 2), Spin(1))])
-@pytest.mark.parametrize("odd", [False, True])
-def test_the_whole_ladder_keeps_its_joint_law(pair, odd):
-    """All joint states of three replicas are listed: chi-square on their product law after one step from it."""
-    rbm, betas, rng = made_rbm(*pair, spread=1.5), np.array([1.0, 0.5, 0.1]), np.random.default_rng(0)
-    v, h = joint_states(rbm.visible, rbm.hidden)
-    log_count = rbm.visible.log_count(v) + rbm.hidden.log_count(h)
-    E = rbms.energy(rbm, v, h) + log_count
-    laws = [exact_law(beta * E - log_count) for beta in betas]
-    start = np.stack([rng.choice(len(E), 4 * N, p=law) for law in laws], axis=1)
-    state = tempering.State(betas, v[start], h[start], np.arange(4 * N), odd)
-    state, info = tempering.step(rbm, state, 3)
-    both = np.concatenate((state.v, state.h), axis=2).reshape(4 * N, -1)
-    table = np.hstack((v, h))
-    every = np.array(
-        [np.concatenate([table[i] for i in which]) for which in itertools.product(range(len(E)), repeat=3)]
-    )
-    law = np.array([np.prod(p) for p in itertools.product(*laws)])
-    assert chi_square(counts_of(both, every), law) > FALSE_ALARMS
-    assert info.accepted[:, info.offered].any() and not info.accepted[:, ~info.offered].any()
+class TestLadder(LadderSuite):
+    def stepped(self, v, h, odd, rng):
+        state = tempering.State(np.array(self.betas), v, h, np.arange(len(v)), odd)
+        state, info = tempering.step(self.machine, state, rng)
+        return state.v, state.h, info
+
+
+class TestLadderOfSpins(TestLadder):
+    machine = made_rbm(Spin(1), Softmax(1, 2), spread=1.5)
+
+
+class TestLadderOfCounts(TestLadder):
+    machine = made_rbm(Multinomial(2, 2), Spin(1), spread=1.5)
 
 
 def test_exchanges_by_the_visible_free_energy_would_be_found_out():
@@ -176,6 +167,18 @@ def test_a_gaussian_machine_samples_the_variance_of_its_energy():
     z = np.hstack(state[:2])
     np.testing.assert_allclose(np.cov(z.T), np.linalg.inv(precision), atol=0.06)
     np.testing.assert_allclose(z.mean(axis=0), np.linalg.solve(precision, np.r_[rbm.b, rbm.c]), atol=0.03)
+
+
+def test_memory_does_not_grow_with_the_steps():
+    """Nothing of a step is kept but its last states: no graph, no trace."""
+    rbm, peaks = made_rbm(Bernoulli(40), Bernoulli(30)), []
+    for n_steps in (2, 2, 60):  # the first one warms up
+        state = gibbs.init(rbm, 50, 0)
+        tracemalloc.start()
+        gibbs.step(rbm, state, 1, n_steps)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < 1.5 * peaks[1]
 
 
 def test_rectified_hidden_units_are_drawn_not_averaged():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 import zlib
 from typing import Any, final
 
@@ -10,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from harmonium.errors import SettingError
+from harmonium.errors import DivergenceError, SettingError
 from harmonium.estimators import cases
 from harmonium.estimators.dense import Cases, DenseEstimator, seed_of
+from harmonium.events import Ended
 from harmonium.kernels.devices import CPU
 from harmonium.kernels.devices import device as chosen
 from harmonium.models import rbm as rbms
@@ -22,6 +24,7 @@ from harmonium.training.dense import loop
 from harmonium.training.dense import state as states
 from harmonium.training.dense.chains import densely
 from harmonium.training.dense.settings import DenseLearning
+from harmonium.training.dense.state import State
 from harmonium.training.settings import check_count
 from harmonium.units import Bernoulli, bernoulli
 from harmonium.units.layer import Floats
@@ -96,6 +99,13 @@ class BernoulliRBM(DenseEstimator):
             Values from 0 to 1.
         y : None
             Part of scikit-learn's contract.
+
+        Raises
+        ------
+        DataError, SettingError
+            A value is not from 0 to 1, by row and column; a setting is out of range.
+        DivergenceError
+            Learning diverged before any pass ended well; later, a warning says so and the last good model is kept.
         """
         learning, table = self._learning(), cases.read(X)
         self._start(table, learning)
@@ -108,9 +118,9 @@ class BernoulliRBM(DenseEstimator):
                 spent = f"time = {now - began:.2f}s"
                 print(f"[BernoulliRBM] Iteration {state.epoch}, pseudo-likelihood = {score:.2f}, {spent}")
                 began = now
-            if event.kind == "ended":
-                loop.finished(state, event.reason, event.advice)  # type: ignore[attr-defined]
-        self._publish()
+            if isinstance(event, Ended):
+                self._publish(loop.finished(state, event.reason, event.advice))
+                self._after(event.reason, event.advice)
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> BernoulliRBM:
@@ -121,18 +131,30 @@ class BernoulliRBM(DenseEstimator):
         X : array-like, SciPy sparse or frame, (n_samples, n_features)
         y : None
             Part of scikit-learn's contract.
+
+        Raises
+        ------
+        DataError
+            A value is not from 0 to 1, by row and column.
+        DivergenceError
+            Learning diverged; the last good model is kept.
         """
         table = cases.read(X)
         n = table.X.shape[0]  # type: ignore[index]
         learning = self._learning(batch_size=n, n_chains=self.batch_size, n_iter=1)
-        if getattr(self, "_state", None) is None:
-            self._start(table, learning)
+        if self._state is None:
+            self._start(table, learning, getattr(self, "model_", None))
         rows, device = self._rows(X), chosen(self.device)
         held = device.kernels.cases_on(rows, device.torch_name)
-        state = self._state.to(device)
+        state: State = self._state  # type: ignore[assignment]
+        state.to(device)
         loop.run_epoch(state, held, learning, loop.workspace(state, rows, learning))
         state.to(CPU)
-        self._publish()
+        model, advice = loop.good_model(state, learning)
+        if model is None:
+            self._state = None  # the next mini-batch begins again at the last good model
+            raise DivergenceError(f"learning diverged: {advice}")
+        self._publish(model)
         return self
 
     def _learning(self, **changed: Any) -> DenseLearning:
@@ -145,20 +167,26 @@ class BernoulliRBM(DenseEstimator):
         how["n_epochs"] = max(1, how.pop("n_iter", self.n_iter))
         return DenseLearning(method="pcd", centring=False, learning_rate=self.learning_rate, **how)
 
-    def _start(self, table: cases.Table, learning: DenseLearning) -> None:
-        visible = Bernoulli(table.X.shape[1])  # type: ignore[index]
-        cases.check(table.X, visible)
-        self._begin(table)
-        seed = seed_of(self.random_state)
-        begun = rbms.initial(visible, Bernoulli(int(self.n_components)), seed)
+    def _start(self, table: cases.Table, learning: DenseLearning, model: Any = None) -> None:
+        """Begin at a model that there is, or at small random weights."""
+        visible, seed = Bernoulli(table.X.shape[1]), seed_of(self.random_state)  # type: ignore[index]
+        if model is None:
+            cases.check(table.X, visible)
+            self._begin(table)
+        begun = model or rbms.initial(visible, Bernoulli(int(self.n_components)), seed)
         self._state = states.start(begun, learning, seed, np.zeros(begun.n_visible), table.X.shape[0])  # type: ignore[index]
         blank = np.zeros((learning.n_chains, begun.n_visible), np.float32)
         states.begin_chains(self._state, learning, blank)
         self.model_ = begun
 
-    def _publish(self) -> None:
-        self.model_ = self._state.model()
-        self.h_samples_ = self._state.h
+    def _publish(self, model: Any) -> None:
+        self.model_, self.h_samples_ = model, self._state.h
+
+    def _after(self, reason: str, advice: str) -> None:
+        """Warn of a run that diverged after a pass that ended well; what `partial_fit` learns on from is that pass."""
+        if reason == "diverged":
+            self._state = None
+            warnings.warn(f"learning diverged, the last good model is kept: {advice}", RuntimeWarning, stacklevel=3)
 
     @property
     def components_(self) -> Floats:
@@ -210,7 +238,7 @@ class BernoulliRBM(DenseEstimator):
         return self._pseudo_likelihood(self._rows(X), key_from(seed_of(self.random_state)))
 
     def _pseudo_likelihood(self, X: Cases, key: np.uint64) -> npt.NDArray[np.float64]:
-        rbm = self._state.view() if getattr(self, "_state", None) is not None else self.fitted_model
+        rbm = self._state.view() if self._state is not None else self.fitted_model
         v = densely(X, np.arange(X.shape[0])) if sparse.issparse(X) else np.array(X)  # type: ignore[index]
         own = [zlib.crc32(row.tobytes()) for row in v]  # a row's draw depends on it alone, not on its place
         column = (uniforms(key, own, 0) * v.shape[1]).astype(np.int64)

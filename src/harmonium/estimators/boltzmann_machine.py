@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
+from functools import partial
 from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from harmonium import storage
-from harmonium.errors import SettingError
-from harmonium.estimators import cases, files
+from harmonium.errors import DivergenceError, SettingError
+from harmonium.estimators import boltzmann_file, cases, files
 from harmonium.estimators.base import Watch
-from harmonium.estimators.dense import DenseEstimator
+from harmonium.estimators.dense import DenseEstimator, check_draws
 from harmonium.events import Event, Saved
 from harmonium.likelihood import Bracket, bracket, log_likelihood
 from harmonium.likelihood.annealing import N_BETAS, N_CHAINS
+from harmonium.likelihood.monitoring import Monitor
 from harmonium.models import boltzmann, boltzmann_exact
 from harmonium.models.boltzmann import ALPHABETS, Boltzmann, Floats
 from harmonium.models.mean_field import MeanField, mean_field
@@ -27,13 +28,14 @@ from harmonium.randomness import Seed, key_from, key_of
 from harmonium.sampling import boltzmann as sampling
 from harmonium.training import boltzmann as learning_room
 from harmonium.training import boltzmann_state as states
-from harmonium.training.boltzmann_state import BoltzmannLearning, BoltzmannState, Edges, edges_of
+from harmonium.training.boltzmann_state import BoltzmannLearning, BoltzmannState, edges_of
 from harmonium.training.dense.loop import SAVE_EVERY
 from harmonium.training.settings import check_choice, check_count
 from harmonium.units import Bernoulli, Layer, Spin
 
 MOST_HIDDEN = 65_536
 WHOLE = ("exact", "pseudo-likelihood")  # methods that L-BFGS climbs in one piece
+Keep = Callable[[BoltzmannState], Saved]
 _LEARNING = tuple(BoltzmannLearning.__dataclass_fields__)
 
 
@@ -61,6 +63,8 @@ class BoltzmannMachine(DenseEstimator):
         "gibbs" or "mean-field".
     n_epochs, batch_size : int
     learning_rate, weight_decay : float
+    monitor : bool
+        Whether free energies, likelihoods and the chains' memory are measured while learning, in 5 % of its time.
     random_state : int
         The same seed gives the same model, whatever the number of threads.
 
@@ -97,6 +101,7 @@ class BoltzmannMachine(DenseEstimator):
         batch_size: int = BoltzmannLearning.batch_size,
         learning_rate: float = BoltzmannLearning.learning_rate,
         weight_decay: float = BoltzmannLearning.weight_decay,
+        monitor: bool = False,
         random_state: int = 0,
     ):
         self.n_hidden = n_hidden
@@ -114,6 +119,7 @@ class BoltzmannMachine(DenseEstimator):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        self.monitor = monitor
         self.random_state = random_state
 
     def fit(
@@ -121,6 +127,7 @@ class BoltzmannMachine(DenseEstimator):
         X: Any,
         y: Any = None,
         *,
+        validation: Any = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
         watch: Watch = (),
@@ -132,8 +139,11 @@ class BoltzmannMachine(DenseEstimator):
         X : array-like, SciPy sparse or frame, (n_cases, n_visible)
         y : None
             Part of scikit-learn's contract.
+        validation : array-like, (n, n_visible), optional
+            Rows that the monitor holds against the training rows; makes one where there is none.
         checkpoint : path, optional
-            File to write from time to time, of methods that keep chains.
+            File to write from time to time; "exact" and "pseudo-likelihood" (also as "auto"), which climb in one piece,
+            refuse it.
         resume : bool
             Go on from the checkpoint, bit for bit, when the file exists.
         watch : callable or callables
@@ -151,17 +161,23 @@ class BoltzmannMachine(DenseEstimator):
         DivergenceError
             Learning diverged; the last good model is kept.
         """
-        self._watched(self.fitting(X, checkpoint=checkpoint, resume=resume), watch)
+        self._watched(self.fitting(X, validation=validation, checkpoint=checkpoint, resume=resume), watch)
         return self
 
     def fitting(
-        self, X: Any, *, checkpoint: str | os.PathLike[str] | None = None, resume: bool = False
+        self,
+        X: Any,
+        *,
+        validation: Any = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
     ) -> Generator[Event, None, None]:
         """Learn, event by event; whenever it ends, `model_` holds the model so far.
 
         Parameters
         ----------
         X : array-like, SciPy sparse or frame, (n_cases, n_visible)
+        validation : array-like, (n, n_visible), optional
         checkpoint : path, optional
         resume : bool
 
@@ -177,6 +193,7 @@ class BoltzmannMachine(DenseEstimator):
         """
         settings, table = self._learning(), cases.read(X)
         v = self._cases(table.X)
+        held_out = None if validation is None else self._cases(cases.read(validation, "validation").X, v.shape[1])
         edges = edges_of(v.shape[1] + self.n_hidden, self.couplings)
         begun = states.initial(v, self.n_hidden, edges, self.values, self.random_state)
         method = learning_room.chosen_method(settings, begun)
@@ -191,7 +208,8 @@ class BoltzmannMachine(DenseEstimator):
         self._begin(table)
         self._state, self.model_ = state, state.bm
         self.history_: list[Event] = []
-        yield from self._epochs(v, settings, checkpoint)
+        keep = None if checkpoint is None else partial(states.save, checkpoint, learning=settings, v=v)
+        yield from self._epochs(v, settings, keep, held_out)
 
     def partial_fit(self, X: Any, y: Any = None, *, n_epochs: int = 1) -> BoltzmannMachine:
         """Learn on from the fitted model; the free chains and Adam's moments go on where they were.
@@ -218,13 +236,19 @@ class BoltzmannMachine(DenseEstimator):
             pass
         return self
 
-    def going_on(self, X: Any, *, n_epochs: int = 1) -> Generator[Event, None, None]:
+    def going_on(
+        self, X: Any, *, n_epochs: int = 1, state: BoltzmannState | None = None, keep: Keep | None = None
+    ) -> Generator[Event, None, None]:
         """Learn on from the model there is, event by event; `partial_fit` in steps.
 
         Parameters
         ----------
         X : array-like, SciPy sparse or frame, (n_cases, n_visible)
         n_epochs : int
+        state : BoltzmannState, optional
+            Where the same run was when it was kept.
+        keep : callable, optional
+            Writes a state to a file from time to time.
 
         Yields
         ------
@@ -232,32 +256,36 @@ class BoltzmannMachine(DenseEstimator):
         """
         settings = replace(self._learning(), n_epochs=n_epochs)
         v, bm = self._rows(X), self.fitted_model
-        fresh = states.start(bm, v, edges_of(bm.n_units, self.couplings), settings, self.random_state)
-        if self._state is not None:
+        fresh = state or states.start(bm, v, edges_of(bm.n_units, self.couplings), settings, self.random_state)
+        if state is None and self._state is not None:
             fresh = replace(self._state, bm=bm, clamped=fresh.clamped, epoch=0)
             states.begin_ladder(fresh, settings)
         self._state, self.history_ = fresh, getattr(self, "history_", [])
-        yield from self._epochs(v, settings)
+        yield from self._epochs(v, settings, keep)
 
     def _epochs(
-        self, v: Floats, settings: BoltzmannLearning, checkpoint: str | os.PathLike[str] | None = None
+        self, v: Floats, settings: BoltzmannLearning, keep: Keep | None = None, held_out: Floats | None = None
     ) -> Generator[Event, None, None]:
         """Events of the loop, kept in `history_`; however it ends, `model_` is the model so far."""
         state: BoltzmannState = self._state
+        watched = self.monitor or held_out is not None
+        monitor = Monitor(v, held_out, settings.n_steps) if watched else None
         saved = time.monotonic()
         try:
-            for event in learning_room.train(state, v, settings):
+            for event in learning_room.train(state, v, settings, monitor):
                 self.model_ = state.bm
                 self.history_.append(event)
                 yield event
                 due = time.monotonic() - saved > SAVE_EVERY or state.epoch == settings.n_epochs
-                if checkpoint is not None and due:
-                    states.save(checkpoint, state, settings, v)
+                if keep is not None and due:
                     saved = time.monotonic()
-                    self.history_.append(Saved(os.fspath(checkpoint), "boltzmann", "final", state.epoch))
+                    self.history_.append(keep(state))
                     yield self.history_[-1]
         except KeyboardInterrupt:
             return
+        except DivergenceError:
+            self._state = None  # `partial_fit` begins again at the last good model
+            raise
 
     def _learning(self) -> BoltzmannLearning:
         check_count("n_hidden", self.n_hidden, 0, MOST_HIDDEN)
@@ -265,11 +293,11 @@ class BoltzmannMachine(DenseEstimator):
         check_count("random_state", self.random_state, 0, 2**63 - 1)
         return BoltzmannLearning(**{name: getattr(self, name) for name in _LEARNING})
 
-    def _cases(self, X: Any) -> Floats:
+    def _cases(self, X: Any, width: int | None = None) -> Floats:
         """Rows to learn from: any table of the alphabet's values."""
         cases.check_finite(X)
-        width = X.shape[1]
-        blank = Boltzmann(sparse.csr_array((width, width)), np.zeros(width), np.arange(width), self.values)
+        n: int = width or X.shape[1]
+        blank = Boltzmann(sparse.csr_array((n, n)), np.zeros(n), np.arange(n), self.values)
         return boltzmann.checked_states(blank, X)
 
     def _rows(self, X: Any) -> Floats:
@@ -357,10 +385,6 @@ class BoltzmannMachine(DenseEstimator):
         X : array-like, SciPy sparse or frame, (n_cases, n_visible)
         n_chains, n_betas : int
         rng : seed
-
-        Returns
-        -------
-        Bracket
         """
         bm = self.fitted_model
         v = self._rows(X)
@@ -380,33 +404,32 @@ class BoltzmannMachine(DenseEstimator):
         -------
         float64 array, (n, n_visible)
         """
+        check_draws(n, n_sweeps, "n_sweeps")
         bm, key = self.fitted_model, int(key_from(rng))
         state, _ = sampling.step(bm, sampling.init(bm, n, key), int(key_of(key, 1)), n_sweeps)
         return state.s[:, bm.visible]
 
     def fill_in(self, X: Any, known: npt.ArrayLike, *, n_sweeps: int = 1_000, rng: Seed = None) -> Floats:
-        """Draw what is not known of rows, given what is.
+        """Draw what is not known of rows, given what is: float64 array, (n_cases, n_visible).
 
         Parameters
         ----------
         X : array-like, SciPy sparse or frame, (n_cases, n_visible)
-            Unknown places may hold any value of the alphabet.
+            What is not known may hold anything, NaN too.
         known : bool array-like, (n_visible,) or (n_cases, n_visible)
             The same for all rows, or one mask a row.
         n_sweeps : int
         rng : seed
-
-        Returns
-        -------
-        float64 array, (n_cases, n_visible)
         """
+        check_draws(1, n_sweeps, "n_sweeps")
         bm, key = self.fitted_model, int(key_from(rng))
-        v = self._rows(X)
+        rows, mask = self._partly_known(X, known)
+        v = boltzmann.checked_states(bm, np.where(mask, rows, bm.alphabet[0]))
         held = np.zeros((len(v), bm.n_units), bool)
-        held[:, bm.visible] = np.asarray(known, bool)
+        held[:, bm.visible] = mask
         begun = sampling.init(bm, len(v), key)
         s = np.array(begun.s)
-        s[:, bm.visible] = np.where(held[:, bm.visible], v, s[:, bm.visible])
+        s[:, bm.visible] = np.where(mask, v, s[:, bm.visible])
         begun = sampling.init(bm, len(v), s=s, held=held, order=begun.classes)
         return sampling.step(bm, begun, int(key_of(key, 1)), n_sweeps)[0].s[:, bm.visible]
 
@@ -446,21 +469,8 @@ class BoltzmannMachine(DenseEstimator):
         ----------
         path : path
         """
-        bm = self.fitted_model
-        arrays = {"b": bm.b, "visible": np.asarray(bm.visible, np.int64)}
-        if sparse.issparse(bm.J):
-            arrays |= {"data": bm.J.data, "indices": bm.J.indices, "indptr": bm.J.indptr}
-        else:
-            arrays["J"] = bm.J
-        dense, state = True, None
-        if self.couplings is not None:
-            edges = edges_of(bm.n_units, self.couplings)
-            arrays |= {"edges.i": np.asarray(edges.i, np.int64), "edges.j": np.asarray(edges.j, np.int64)}
-            dense = edges.dense
-        if self._state is not None:
-            state, carried = states.to_parts(replace(self._state, clamped=np.empty((0, 0))))
-            arrays |= storage.prefixed("state.", carried)
-        files.save(self, path, arrays, {"couplings": None}, values=bm.values, state=state, dense=dense)
+        arrays, settings, more = boltzmann_file.parts(self.fitted_model, self.couplings, self._state)
+        files.save(self, path, arrays, settings, **more)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> BoltzmannMachine:
@@ -477,19 +487,10 @@ class BoltzmannMachine(DenseEstimator):
         """
 
         def build(settings: dict[str, Any], header: Any, arrays: dict[str, npt.NDArray]) -> BoltzmannMachine:
-            n, out = len(arrays["b"]), cls(**settings)
-            J = arrays["J"] if "J" in arrays else _from_parts(arrays, n)
-            model = boltzmann.machine(J, arrays["b"], arrays["visible"], header["values"])
-            out.model_, out.n_features_in_, edges = model, model.n_visible, edges_of(n)
-            if "edges.i" in arrays:
-                edges = Edges(arrays["edges.i"], arrays["edges.j"], n, header["dense"])
-                out.couplings = edges.couplings(np.ones(len(edges.i)))
-            if header["state"] is not None:
-                out._state = states.from_parts(header["state"], storage.under("state.", arrays), edges)
+            out = cls(**settings)
+            out.model_, couplings, out._state = boltzmann_file.read(header, arrays)
+            out.couplings = couplings if couplings is not None else out.couplings
+            out.n_features_in_ = out.model_.n_visible
             return out
 
         return files.load(path, cls.__name__, build)
-
-
-def _from_parts(arrays: dict[str, npt.NDArray], n: int) -> Any:
-    return sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=(n, n))

@@ -14,7 +14,7 @@ from scipy import sparse
 from harmonium.errors import SettingError
 from harmonium.estimators import cases, files, labels
 from harmonium.estimators.base import Watch
-from harmonium.estimators.dense import Cases, DenseEstimator, mean_of, seed_of
+from harmonium.estimators.dense import Cases, DenseEstimator, check_draws, mean_of, seed_of
 from harmonium.events import Event
 from harmonium.models import labelled
 from harmonium.models import rbm as rbms
@@ -308,7 +308,8 @@ class ClassificationRBM(DenseEstimator):
         rng : seed
         """
         rbm, key = self.fitted_model, int(key_from(rng))
-        found = np.asarray(y)
+        found = labels.read(y, len(np.atleast_1d(y)))
+        check_draws(len(found), n_steps)
         label = labelled.one_hot(labels.numbers_of(found, self.classes_), len(self.classes_)).astype(rbm.W.dtype)
         n = labelled.features(rbm).width
         v = gibbs.init(rbm, len(label), key_of(key, 0)).v

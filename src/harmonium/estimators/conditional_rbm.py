@@ -419,13 +419,11 @@ class ConditionalRBM(DenseEstimator):
         rng : seed
         """
         model: Any = self._fitted("model_")
-        v = np.where(np.asarray(known, bool), np.asarray(X, np.float32), 0)
+        v, mask = self._partly_known(X, known)
         if not isinstance(model, Conditional) and condition is None:
-            return gibbs.fill_in(model, v, known, rng, n_steps)[0].v
+            return gibbs.fill_in(model, v, mask, rng, n_steps)[0].v
         u, key = _dense(self._conditions(condition)), int(key_from(rng))
         conditions.check_rows(v, u)
-        mask = gibbs.mask_of(model.rbm.visible, known, len(v), "known")
-        assert mask is not None
         blank = sampling.init(model, u, key_of(key, 0)).v
         chains = sampling.init(model, u, key_of(key, 1), v=np.where(mask, v, blank), held_v=mask)
         return sampling.step(model, chains, key_of(key, 2), n_steps)[0].v

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
 from harmonium import storage
-from harmonium.errors import SettingError
+from harmonium.errors import DivergenceError, SettingError
 from harmonium.estimators import cases, files
-from harmonium.estimators.dense import DenseEstimator, seed_of
+from harmonium.estimators.dense import DenseEstimator, check_draws, seed_of
 from harmonium.estimators.rbm import RBM
-from harmonium.events import Event
+from harmonium.events import Ended, Event
 from harmonium.likelihood import log_partition
 from harmonium.models import deep_belief
 from harmonium.models import rbm as rbms
@@ -22,8 +22,10 @@ from harmonium.models.deep_belief import DeepBelief
 from harmonium.models.rbm import RBM as Model
 from harmonium.randomness import Seed, key_from, key_of
 from harmonium.sampling import gibbs
+from harmonium.training import up_down
 from harmonium.training.dense.records import assembled
-from harmonium.training.dense.settings import DenseLearning
+from harmonium.training.dense.settings import DENSE_SETTINGS, DenseLearning
+from harmonium.training.settings import check_count
 from harmonium.units import Layer, layer_from
 from harmonium.units.layer import Floats
 
@@ -45,18 +47,23 @@ class DeepBeliefNetwork(DenseEstimator):
     learning_rate : float
     schedule : str
     momentum, weight_decay : float
+    n_fine_tuning_epochs : int
+        Passes over the data in which all layers learn together by wake and sleep, after each has learnt on its own: the
+        network generates better, and going up gets weights of its own.
+    fine_tuning_rate : float
+        Learning rate of that, and of `partial_fit`.
     random_state : int, Generator or None
 
     Attributes
     ----------
     model_ : harmonium.models.deep_belief.DeepBelief
     history_ : list of Event
-        Of all layers, one after the other.
+        Of all layers, one after the other, then of wake and sleep.
     n_features_in_ : int
 
     Notes
     -----
-    Hinton, Osindero & Teh, Neural Computation 18 (2006), without the fine-tuning by wake and sleep.
+    Hinton, Osindero & Teh, Neural Computation 18 (2006), appendix B for wake and sleep.
 
     Examples
     --------
@@ -81,6 +88,8 @@ class DeepBeliefNetwork(DenseEstimator):
         schedule: str = DenseLearning.schedule,
         momentum: float = DenseLearning.momentum,
         weight_decay: float = DenseLearning.weight_decay,
+        n_fine_tuning_epochs: int = 0,
+        fine_tuning_rate: float = 0.001,
         random_state: Any = 0,
     ):
         self.n_hidden = n_hidden
@@ -95,12 +104,14 @@ class DeepBeliefNetwork(DenseEstimator):
         self.schedule = schedule
         self.momentum = momentum
         self.weight_decay = weight_decay
+        self.n_fine_tuning_epochs = n_fine_tuning_epochs
+        self.fine_tuning_rate = fine_tuning_rate
         self.random_state = random_state
 
     def fit(
         self, X: Any, y: Any = None, *, watch: Callable[[Event], Any] | Iterable[Callable[[Event], Any]] = ()
     ) -> DeepBeliefNetwork:
-        """Learn the layers one after the other, from the bottom up.
+        """Learn the layers one after the other, from the bottom up, then together where that is asked for.
 
         Parameters
         ----------
@@ -122,7 +133,10 @@ class DeepBeliefNetwork(DenseEstimator):
         """
         sizes, seed, rows, kind = self._sizes(), seed_of(self.random_state), X, self.visible
         how: dict[str, Any] = self.get_params()
-        del how["n_hidden"], how["visible"]
+        for name in ("n_hidden", "visible", "n_fine_tuning_epochs", "fine_tuning_rate"):
+            del how[name]
+        check_count("n_fine_tuning_epochs", self.n_fine_tuning_epochs, 0, 1_000_000)
+        tuning = self._tuning(max(1, self.n_fine_tuning_epochs))
         machines: list[Model] = []
         history: list[Event] = []
         for k, size in enumerate(sizes):
@@ -130,9 +144,59 @@ class DeepBeliefNetwork(DenseEstimator):
             machines.append(layer.fitted_model)
             history += layer.history_
             rows, kind = layer.transform(rows), layer.fitted_model.hidden
-        self._begin(cases.read(X))
-        self.model_, self.history_ = DeepBelief(tuple(machines)), history
+        table = cases.read(X)
+        self._begin(table)
+        self.model_, self.history_, self._state = DeepBelief(tuple(machines)), history, None
+        if self.n_fine_tuning_epochs:
+            self._watched(self._together(table.X, tuning), watch)
         return self
+
+    def partial_fit(self, X: Any, y: Any = None, *, n_epochs: int = 1) -> DeepBeliefNetwork:
+        """Learn on with all layers together, by wake and sleep; the top machine's chains go on where they were.
+
+        Parameters
+        ----------
+        X : array-like, SciPy sparse or frame, (n_cases, n_visible)
+        y : None
+            Part of scikit-learn's contract.
+        n_epochs : int
+            Passes over X.
+
+        Returns
+        -------
+        DeepBeliefNetwork
+            Itself. Without an earlier fit the network begins here, layer by layer with `n_epochs` each.
+
+        Raises
+        ------
+        DivergenceError
+            Learning diverged before any epoch ended well; the last good network is kept.
+        """
+        check_count("n_epochs", n_epochs, 1, 1_000_000)
+        if getattr(self, "model_", None) is None:
+            how: dict[str, Any] = self.get_params() | {"n_epochs": n_epochs}
+            vars(self).update(vars(DeepBeliefNetwork(**how).fit(X)) | self.get_params())
+            return self
+        for _ in self._together(self._rows(X), self._tuning(n_epochs)):
+            pass
+        return self
+
+    def _tuning(self, n_epochs: int) -> DenseLearning:
+        own = {name: getattr(self, name) for name in DENSE_SETTINGS if name in self._names()}
+        return DenseLearning(**own | {"n_epochs": n_epochs, "learning_rate": self.fine_tuning_rate})
+
+    def _together(self, X: Any, learning: DenseLearning) -> Generator[Event, None, None]:
+        """Events of wake and sleep, kept in `history_`; however it ends, `model_` is the last good network."""
+        begun = self._state or up_down.start(self.network, X, learning, seed_of(self.random_state))
+        begun.epoch, self._state = 0, begun
+        for event in up_down.train(begun, X, learning):
+            self.model_ = begun.best
+            self.history_.append(event)
+            yield event
+            if isinstance(event, Ended) and event.reason == "diverged":
+                self._state = None  # `partial_fit` begins again at the last good network
+                if not event.best_epoch:
+                    raise DivergenceError(f"learning diverged before any epoch ended well: {event.advice}")
 
     def transform(self, X: Any) -> Floats:
         """Means of the top layer's units going up from rows: (n_cases, n_hidden[-1]).
@@ -141,7 +205,7 @@ class DeepBeliefNetwork(DenseEstimator):
         ----------
         X : array-like, SciPy sparse or frame, (n_cases, n_visible)
         """
-        return deep_belief.hidden_means(self.network, self._rows(X))[-1]
+        return np.asarray(deep_belief.hidden_means(self.network, self._rows(X))[-1])
 
     def sample(self, n: int = 1, *, n_steps: int = 1_000, rng: Seed = None) -> Floats:
         """Draw rows: chains in the top machine, then one draw a layer on the way down: (n, n_visible).
@@ -152,6 +216,7 @@ class DeepBeliefNetwork(DenseEstimator):
         n_steps : int
         rng : seed
         """
+        check_draws(n, n_steps)
         network, key = self.network, int(key_from(rng))
         chains = gibbs.step(network.top, gibbs.init(network.top, n, key_of(key, 0)), key_of(key, 1), n_steps)[0]
         v = chains.v
@@ -202,7 +267,7 @@ class DeepBeliefNetwork(DenseEstimator):
         out = np.zeros(len(v))
         for t in range(n_draws):
             hidden, below = [], v
-            for k, rbm in enumerate(network.machines[:-1]):
+            for k, rbm in enumerate(network.upward):
                 below = gibbs.draw(rbm.hidden, rbms.hidden_field(rbm, below), key_of(key, t, k), np.arange(len(v)))
                 hidden.append(below)
             out += deep_belief.bound(network, v, hidden, log_z)
@@ -244,7 +309,9 @@ class DeepBeliefNetwork(DenseEstimator):
         arrays: dict[str, npt.NDArray] = {}
         for k, rbm in enumerate(network.machines):
             arrays |= storage.prefixed(f"{k}.", rbms.arrays(rbm))
-        files.save(self, path, arrays, settings)
+        for k, rbm in enumerate(network.recognition):
+            arrays |= storage.prefixed(f"up.{k}.", rbms.arrays(rbm))
+        files.save(self, path, arrays, settings, tied=not network.recognition)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> DeepBeliefNetwork:
@@ -263,12 +330,15 @@ class DeepBeliefNetwork(DenseEstimator):
         def build(settings: dict[str, Any], header: Any, arrays: dict[str, npt.NDArray]) -> DeepBeliefNetwork:
             settings["visible"] = below = layer_from(settings["visible"])
             machines: list[Model] = []
+            upward: list[Model] = []
             for k, size in enumerate(settings["n_hidden"]):
                 above = layer_from({"kind": "bernoulli", "n_units": size})
                 machines.append(assembled(below, above, storage.under(f"{k}.", arrays)))
+                if not header["tied"] and k < len(settings["n_hidden"]) - 1:
+                    upward.append(assembled(below, above, storage.under(f"up.{k}.", arrays)))
                 below = above
             out = cls(**settings)
-            out.model_, out.n_features_in_ = DeepBelief(tuple(machines)), machines[0].n_visible
+            out.model_, out.n_features_in_ = DeepBelief(tuple(machines), tuple(upward)), machines[0].n_visible
             return out
 
         return files.load(path, cls.__name__, build)

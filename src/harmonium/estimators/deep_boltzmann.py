@@ -4,33 +4,40 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from harmonium import storage
 from harmonium.errors import SettingError
 from harmonium.estimators import cases, files
 from harmonium.estimators.base import Watch
 from harmonium.estimators.boltzmann_machine import BoltzmannMachine
 from harmonium.estimators.dense import DenseEstimator
-from harmonium.events import Event
+from harmonium.events import Event, Saved
 from harmonium.likelihood import Bracket
 from harmonium.models import boltzmann, wiring
 from harmonium.models.boltzmann import Boltzmann, Floats
 from harmonium.randomness import Seed
-from harmonium.training import pretraining
-from harmonium.training.boltzmann_state import BoltzmannLearning
+from harmonium.training import boltzmann_state as states
+from harmonium.training import deep_checkpoint, pretraining
+from harmonium.training.boltzmann_state import BoltzmannLearning, BoltzmannState, Edges, edges_of
+from harmonium.training.deep_checkpoint import Learning, Progress
+from harmonium.training.dense.loop import SAVE_EVERY
 from harmonium.training.dense.settings import DenseLearning
+from harmonium.training.pretraining import Stack
 from harmonium.training.settings import check_choice, check_count
 from harmonium.units import Bernoulli, Layer
 
 METHODS = ("pcd", "tempered-pcd", "full-chain", "multi-prediction")
 JOINT = (
     "method", "n_steps", "n_chains", "inference", "n_epochs", "batch_size", "learning_rate", "weight_decay",
-    "random_state",
+    "monitor", "random_state",
 )  # fmt: skip
 
 
@@ -57,6 +64,8 @@ class DeepBoltzmannMachine(DenseEstimator):
         How hidden units follow the data: "mean-field" or "gibbs".
     n_epochs, batch_size : int
     learning_rate, weight_decay : float
+    monitor : bool
+        Whether free energies, likelihoods and the chains' memory are measured in joint learning, in 5 % of its time.
     random_state : int
 
     Attributes
@@ -92,6 +101,7 @@ class DeepBoltzmannMachine(DenseEstimator):
         batch_size: int = BoltzmannLearning.batch_size,
         learning_rate: float = 0.005,
         weight_decay: float = BoltzmannLearning.weight_decay,
+        monitor: bool = False,
         random_state: int = 0,
     ):
         self.n_hidden = n_hidden
@@ -105,9 +115,18 @@ class DeepBoltzmannMachine(DenseEstimator):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        self.monitor = monitor
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None, *, watch: Watch = ()) -> DeepBoltzmannMachine:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        watch: Watch = (),
+    ) -> DeepBoltzmannMachine:
         """Learn the layers one by one, then all of them jointly.
 
         Parameters
@@ -116,6 +135,10 @@ class DeepBoltzmannMachine(DenseEstimator):
             0 or 1.
         y : None
             Part of scikit-learn's contract.
+        checkpoint : path, optional
+            File to write from time to time, while layers learn on their own and jointly.
+        resume : bool
+            Go on from the checkpoint, bit for bit, when the file exists.
         watch : callable or callables
             Called with every event.
 
@@ -131,20 +154,24 @@ class DeepBoltzmannMachine(DenseEstimator):
         DivergenceError
             Learning diverged.
         """
-        self._watched(self.fitting(X), watch)
+        self._watched(self.fitting(X, checkpoint=checkpoint, resume=resume), watch)
         return self
 
-    def fitting(self, X: Any) -> Generator[Event, None, None]:
+    def fitting(
+        self, X: Any, *, checkpoint: str | os.PathLike[str] | None = None, resume: bool = False
+    ) -> Generator[Event, None, None]:
         """Learn, event by event; whenever it ends in joint learning, `model_` holds the model so far.
 
         Parameters
         ----------
         X : array-like, SciPy sparse or frame, (n_cases, n_visible)
+        checkpoint : path, optional
+        resume : bool
 
         Yields
         ------
         Event
-            Those of the dense loop for each layer, then a `BoltzmannEpoch` an epoch.
+            Those of the dense loop for each layer, then a `BoltzmannEpoch` an epoch; `Saved` with every checkpoint.
         """
         sizes, table = self._sizes(), cases.read(X)
         rows = _dense(table.X)
@@ -153,17 +180,49 @@ class DeepBoltzmannMachine(DenseEstimator):
         cases.check_finite(rows)
         Bernoulli(rows.shape[1]).check(rows, "X")
         inner = self._inner(rows.shape[1], sizes)
+        learning = Learning(sizes, self._alone(), inner._learning(), self.random_state)
+        edges = edges_of(rows.shape[1] + sum(sizes), inner.couplings)
+        there = resume and checkpoint is not None and os.path.exists(checkpoint)
+        progress = deep_checkpoint.resume(str(checkpoint), learning, rows, edges) if there else Progress(Stack(), None)
         history: list[Event] = []
-        if self.n_pretraining_epochs:
-            how = DenseLearning(
-                method="cd", n_steps=self.n_steps, n_epochs=self.n_pretraining_epochs, batch_size=self.batch_size,
-                learning_rate=self.pretraining_rate,
-            )  # fmt: skip
-            machines = yield from pretraining.stacking(rows, sizes, how, self.random_state, history)
-            inner.model_ = pretraining.assembled(machines)
+
+        def keep(joint: BoltzmannState | None) -> Saved:
+            assert checkpoint is not None
+            stack = progress.stack if joint is None else Stack()
+            return deep_checkpoint.save(checkpoint, Progress(stack, joint), learning, rows)
+
+        if progress.joint is None:
+            inner.model_ = yield from self._begun(rows, learning, progress.stack, edges, history, checkpoint and keep)
+        else:
+            inner.model_ = progress.joint.bm
         self._begin(table)
-        run = inner.going_on(rows, n_epochs=self.n_epochs) if self.n_pretraining_epochs else inner.fitting(rows)
-        yield from self._jointly(inner, run, history)
+        how = {"state": progress.joint, "keep": keep if checkpoint is not None else None}
+        yield from self._jointly(inner, inner.going_on(rows, n_epochs=self.n_epochs, **how), history)
+
+    def _alone(self) -> DenseLearning | None:
+        """How layers learn on their own, if they do."""
+        if not self.n_pretraining_epochs:
+            return None
+        return DenseLearning(
+            method="cd", n_steps=self.n_steps, n_epochs=self.n_pretraining_epochs, batch_size=self.batch_size,
+            learning_rate=self.pretraining_rate,
+        )  # fmt: skip
+
+    def _begun(
+        self, rows: Floats, learning: Learning, stack: Stack, edges: Edges, history: list[Event], keep: Any
+    ) -> Generator[Event, None, Boltzmann]:
+        """The machine before joint learning: of layers that have learnt on their own, or with small random weights."""
+        if learning.alone is None:
+            v = np.asarray(rows, np.float64)
+            return states.initial(v, sum(learning.sizes), edges, "bits", self.random_state)
+        saved = time.monotonic()
+        for event in pretraining.stacking(rows, learning.sizes, learning.alone, self.random_state, history, stack):
+            yield event
+            if keep and event.kind == "dense_epoch" and time.monotonic() - saved > SAVE_EVERY:
+                saved = time.monotonic()
+                history.append(keep(None))
+                yield history[-1]
+        return pretraining.assembled(stack.machines)
 
     def _jointly(
         self, inner: BoltzmannMachine, run: Generator[Event, None, None], history: list[Event]
@@ -265,7 +324,7 @@ class DeepBoltzmannMachine(DenseEstimator):
         X : array-like, SciPy sparse or frame, (n_cases, n_visible)
         rng : seed
         """
-        return self.machine.bracket(X, rng=rng)
+        return self.machine.bracket(self._table(X), rng=rng)
 
     def sample(self, n: int = 1, *, n_sweeps: int = 1_000, rng: Seed = None) -> Floats:
         """Draw rows from chains of their own: (n, n_visible).
@@ -287,23 +346,26 @@ class DeepBoltzmannMachine(DenseEstimator):
         n_sweeps : int
         rng : seed
         """
-        return self.machine.fill_in(X, known, n_sweeps=n_sweeps, rng=rng)
+        return self.machine.fill_in(self._table(X), known, n_sweeps=n_sweeps, rng=rng)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted machine to a file, whole or not at all.
+        """Write the fitted machine to a file, whole or not at all, with its chains and moments where it has them.
 
         Parameters
         ----------
         path : path
         """
-        bm: Boltzmann = self.machine.fitted_model
-        J = sparse.csr_array(bm.J)
+        inner, bm = self.machine, self.fitted_model
+        J, state = sparse.csr_array(bm.J), None
         arrays = {"b": bm.b, "data": J.data, "indices": J.indices, "indptr": J.indptr}
-        files.save(self, path, arrays, {"n_hidden": self._sizes()}, n_visible=bm.n_visible)
+        if inner._state is not None:
+            state, carried = states.to_parts(replace(inner._state, clamped=np.empty((0, 0))))
+            arrays |= storage.prefixed("state.", carried)
+        files.save(self, path, arrays, {"n_hidden": self._sizes()}, n_visible=bm.n_visible, state=state)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> DeepBoltzmannMachine:
-        """Read a machine that `save` wrote; learning on from it begins new chains.
+        """Read a machine that `save` wrote; `partial_fit` goes on with the chains it had.
 
         Parameters
         ----------
@@ -321,6 +383,9 @@ class DeepBoltzmannMachine(DenseEstimator):
             inner = out._inner(header["n_visible"], out._sizes())
             inner.model_ = boltzmann.machine(J, arrays["b"], np.arange(header["n_visible"]))
             inner.n_features_in_ = header["n_visible"]
+            if header["state"] is not None:
+                edges = edges_of(n, inner.couplings)
+                inner._state = states.from_parts(header["state"], storage.under("state.", arrays), edges)
             out._keep(inner, header["n_visible"])
             return out
 
@@ -333,7 +398,7 @@ class DeepBoltzmannMachine(DenseEstimator):
         ----------
         X : array-like, SciPy sparse or frame, (n_cases, n_visible)
         """
-        return self.machine.free_energy(X)
+        return self.machine.free_energy(self._table(X))
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Names of what `transform` returns: the class's name and a number.

@@ -19,13 +19,16 @@ from harmonium.kernels.devices import device as chosen
 from harmonium.models import rbm as rbms
 from harmonium.models.rbm import RBM as Model
 from harmonium.randomness import Seed, as_generator
+from harmonium.sampling import gibbs
 from harmonium.training.dense import loop
-from harmonium.training.dense.settings import DenseLearning
+from harmonium.training.dense.chains import densely
+from harmonium.training.dense.settings import MOST_STEPS, DenseLearning
 from harmonium.training.dense.state import State
 from harmonium.training.engine import HERE, Engine
 from harmonium.training.settings import check_count
 from harmonium.units.layer import Floats, Layer
 
+MOST_DRAWS = 100_000_000  # rows of one call of `sample`
 Cases = Any  # a float32 array or csr_array, (n_cases, n_columns)
 
 
@@ -107,7 +110,7 @@ class DenseEstimator(Estimator):
     def _learnt_on(self, X: Cases, learning: DenseLearning, start: Callable[[], State]) -> None:
         """Learn on from where the state stands, or from `start` where there is none: a machine read from a file."""
         self._state = self._state or start()
-        self._state.epoch, self._state.best_score, self._state.best_epoch = 0, -np.inf, 0
+        self._state.best, self._state.epoch, self._state.best_score, self._state.best_epoch = None, 0, -np.inf, 0
         for _ in self._following(X, learning):
             pass
 
@@ -129,6 +132,7 @@ class DenseEstimator(Estimator):
                     event = replace(event, warning=getattr(monitor, "warning", ""))
                 self.history_.append(event)
                 if isinstance(event, Ended) and event.reason == "diverged":
+                    self._state = None  # `partial_fit` begins again at the last good model
                     loop.finished(state, event.reason, event.advice)
                 yield event
         except KeyboardInterrupt:  # it came between two epochs; what was learnt stays
@@ -167,6 +171,16 @@ class DenseEstimator(Estimator):
             raise DataError(_names_differ(list(known), list(table.names)))
         return table.X
 
+    def _partly_known(self, X: Any, known: npt.ArrayLike) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        """Rows, 0 where they are not known, and where they are: both (n_cases, n_visible)."""
+        table = self._table(X)
+        rows = densely(table, np.arange(table.shape[0]))  # type: ignore[union-attr]
+        mask = gibbs.mask_of(self._input_layer(), known, len(rows), "known")
+        mask = np.broadcast_to(np.asarray(mask), rows.shape)
+        v = np.where(mask, rows, np.float32(0))
+        cases.check_finite(v)
+        return v, mask
+
     def _input_layer(self) -> Layer:
         """Layer whose states the columns of X are."""
         return self.fitted_model.visible
@@ -198,6 +212,19 @@ def _names_differ(known: list[str], given: list[str]) -> str:
     if not unseen and not missing:
         lines.append("Feature names must be in the same order as they were in fit.")
     return "\n".join(lines) + "\n"
+
+
+def check_draws(n: int, n_steps: int, name: str = "n_steps") -> None:
+    """Raise SettingError unless so many rows can be drawn by so many steps.
+
+    Parameters
+    ----------
+    n, n_steps : int
+    name : str
+        What messages call the steps.
+    """
+    check_count("n", n, 1, MOST_DRAWS)
+    check_count(name, n_steps, 1, MOST_STEPS)
 
 
 def seed_of(random_state: Any) -> int:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from harmonium.errors import DataError
 from harmonium.estimators import cases, files
 from harmonium.estimators.base import Watch
-from harmonium.estimators.dense import DenseEstimator, mean_of, seed_of
+from harmonium.estimators.dense import DenseEstimator, check_draws, mean_of, seed_of
 from harmonium.events import Event
 from harmonium.likelihood import Bracket, bracket, log_likelihood
 from harmonium.likelihood.annealing import N_BETAS, N_CHAINS
@@ -339,6 +339,7 @@ class RBM(DenseEstimator):
             From a draw of the biases alone; longer than the chains' memory, or the draws are not the model's.
         rng : seed
         """
+        check_draws(n, n_steps)
         rbm, key = self.fitted_model, int(key_from(rng))
         return gibbs.step(rbm, gibbs.init(rbm, n, key_of(key, 0)), key_of(key, 1), n_steps)[0].v
 
@@ -353,9 +354,8 @@ class RBM(DenseEstimator):
         n_steps : int
         rng : seed
         """
-        rbm = self.fitted_model
-        v = np.where(np.asarray(known, bool), np.asarray(X, np.float32), 0)
-        return gibbs.fill_in(rbm, v, known, rng, n_steps)[0].v
+        v, mask = self._partly_known(X, known)
+        return gibbs.fill_in(self.fitted_model, v, mask, rng, n_steps)[0].v
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted machine to a file, whole or not at all.

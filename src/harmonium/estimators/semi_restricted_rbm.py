@@ -14,7 +14,7 @@ from scipy import sparse
 from harmonium.errors import SettingError
 from harmonium.estimators import cases, files
 from harmonium.estimators.base import Watch
-from harmonium.estimators.dense import Cases, DenseEstimator, mean_of, seed_of
+from harmonium.estimators.dense import Cases, DenseEstimator, check_draws, mean_of, seed_of
 from harmonium.events import Event
 from harmonium.likelihood import Bracket, bracket
 from harmonium.likelihood.annealing import N_BETAS, N_CHAINS
@@ -360,6 +360,7 @@ class SemiRestrictedRBM(DenseEstimator):
             From a draw of the biases alone; longer than the chains' memory, or the draws are not the model's.
         rng : seed
         """
+        check_draws(n, n_steps)
         model, key = self._lateral(), int(key_from(rng))
         return sampling.step(model, sampling.init(model, n, key_of(key, 0)), key_of(key, 1), n_steps)[0].v
 
@@ -375,9 +376,7 @@ class SemiRestrictedRBM(DenseEstimator):
         rng : seed
         """
         model, key = self._lateral(), int(key_from(rng))
-        v = np.where(np.asarray(known, bool), np.asarray(X, np.float32), 0)
-        mask = gibbs.mask_of(model.rbm.visible, known, len(v), "known")
-        assert mask is not None
+        v, mask = self._partly_known(X, known)
         blank = gibbs.init(model.rbm, len(v), key_of(key, 0)).v
         chains = sampling.init(model, rng=key_of(key, 1), v=np.where(mask, v, blank), held_v=mask)
         return sampling.step(model, chains, key_of(key, 2), n_steps)[0].v

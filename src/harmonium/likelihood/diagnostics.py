@@ -8,14 +8,17 @@ import numpy.typing as npt
 
 from harmonium.errors import SettingError
 from harmonium.likelihood.paths import Floats
-from harmonium.models import boltzmann, exact
+from harmonium.models import boltzmann, boltzmann_exact, exact
 from harmonium.models import rbm as rbms
 from harmonium.models.boltzmann import Boltzmann
+from harmonium.models.mean_field import mean_field
 from harmonium.models.rbm import RBM
 from harmonium.randomness import Seed, as_generator
 from harmonium.units import Bernoulli, Softmax, Spin
 
 BLOCK = 1 << 22  # fields held in memory at a time
+MOST_LISTED = 10  # hidden units tied to each other that free energies still sum out exactly
+NEAR, MOST_SWEEPS = 1e-4, 50  # of mean field beyond: eyes need no more
 
 
 def pseudo_log_likelihood(model: RBM | Boltzmann, v: Floats) -> npt.NDArray[np.float64]:
@@ -137,14 +140,33 @@ class FreeEnergies:
         return asdict(self) | {"above_noise": self.above_noise, "overfit": self.overfit, "astray": self.astray}
 
 
+def free_energy(model: RBM | Boltzmann, v: Floats) -> Floats:
+    """Free energy of visible rows, (batch,), in nats; an upper bound where many hidden units are tied to each other.
+
+    Parameters
+    ----------
+    model : RBM or Boltzmann
+    v : floats, (batch, n_visible)
+    """
+    if isinstance(model, RBM):
+        return rbms.free_energy(model, v)
+    if len(model.hidden) <= MOST_LISTED or boltzmann_exact.independent(model):
+        return boltzmann_exact.free_energy(model, v)
+    return -mean_field(model, v, "naive", tolerance=NEAR, most_sweeps=MOST_SWEEPS).log_z
+
+
 def free_energies(
-    rbm: RBM, train: Floats, validation: Floats | None = None, fantasies: Floats | None = None, rng: Seed = None
+    model: RBM | Boltzmann,
+    train: Floats,
+    validation: Floats | None = None,
+    fantasies: Floats | None = None,
+    rng: Seed = None,
 ) -> FreeEnergies:
     """Compare the free energies of training, validation, fantasies and noise.
 
     Parameters
     ----------
-    rbm : RBM
+    model : RBM or Boltzmann
     train : floats, (n, n_visible)
         Some training rows: a few hundred are enough.
     validation, fantasies : floats, (n, n_visible), optional
@@ -157,22 +179,23 @@ def free_energies(
     """
 
     def mean(v: Floats | None) -> float | None:
-        return None if v is None or not len(v) else float(np.mean(rbms.free_energy(rbm, v), dtype=np.float64))
+        return None if v is None or not len(v) else float(np.mean(free_energy(model, v), dtype=np.float64))
 
-    found = mean(train), mean(validation), mean(fantasies), mean(noise_like(rbm, train, rng))
+    found = mean(train), mean(validation), mean(fantasies), mean(noise_like(model, train, rng))
     return FreeEnergies(*found)  # type: ignore[arg-type]
 
 
-def noise_like(rbm: RBM, v: Floats, rng: Seed = None) -> Floats:
+def noise_like(model: RBM | Boltzmann, v: Floats, rng: Seed = None) -> Floats:
     """Rows with the frequencies of given ones and no structure: each unit's values are shuffled between the rows.
 
     Parameters
     ----------
-    rbm : RBM
+    model : RBM or Boltzmann
     v : floats, (n, n_visible)
     rng : seed
     """
-    width = rbm.visible.n_states if isinstance(rbm.visible, Softmax) else 1
+    layer = model.visible if isinstance(model, RBM) else None
+    width = layer.n_states if isinstance(layer, Softmax) else 1
     units = np.asarray(v).reshape(len(v), -1, width)
     rows = as_generator(rng).permuted(np.tile(np.arange(len(units))[:, None], (1, units.shape[1])), axis=0)
     return units[rows, np.arange(units.shape[1])].reshape(len(units), -1)

@@ -12,12 +12,15 @@ from typing import Protocol, final
 import numpy as np
 
 from harmonium.likelihood import online
-from harmonium.likelihood.diagnostics import free_energies, pseudo_log_likelihood, reconstruction_error
+from harmonium.likelihood.diagnostics import free_energies, free_energy, pseudo_log_likelihood, reconstruction_error
 from harmonium.likelihood.online import Bridged
 from harmonium.likelihood.paths import Floats
+from harmonium.models import boltzmann
 from harmonium.models import rbm as rbms
+from harmonium.models.boltzmann import Boltzmann
 from harmonium.models.rbm import RBM
 from harmonium.randomness import key_of
+from harmonium.sampling import boltzmann as sweeping
 from harmonium.sampling import gibbs
 from harmonium.sampling.mixing import advice, mixing
 from harmonium.units import Bernoulli, Multinomial, Softmax, Spin
@@ -33,7 +36,7 @@ class Learning(Protocol):
     """What a monitor reads of the learning state."""
 
     v: Floats
-    """Persistent chains, (n_chains, n_visible); empty where the method has none."""
+    """Chains, (n_chains, n_visible), of a Boltzmann machine (n_chains, n_units); empty where the method has none."""
 
 
 @final
@@ -79,16 +82,17 @@ class Monitor:
     def __post_init__(self) -> None:
         self._began = self.clock()
 
-    def __call__(self, rbm: RBM, state: Learning) -> dict[str, float]:
+    def __call__(self, model: RBM | Boltzmann, state: Learning) -> dict[str, float]:
         """Measure what fits into the share of the time, what has waited longest first.
 
         Parameters
         ----------
-        rbm : RBM
+        model : RBM or Boltzmann
         state : State
         """
         self._calls += 1
-        found, parts = {}, dict(self._parts(rbm, state.v))
+        measured = self._parts(model, state.v) if isinstance(model, RBM) else self._general_parts(model, state.v)
+        found, parts = {}, dict(measured)
         order = [name for name in self._due if name in parts] + [name for name in parts if name not in self._due]
         for name in order:
             if name in self.always or self._affordable(name):
@@ -119,16 +123,33 @@ class Monitor:
             rows = some if held_out is None else held_out
             yield "pseudo", lambda: {"pseudo_log_likelihood": float(pseudo_log_likelihood(rbm, rows[:FEW]).mean())}
 
+    def _general_parts(
+        self, bm: Boltzmann, chains: Floats
+    ) -> Iterator[tuple[str, Callable[[], dict[str, float | None]]]]:
+        """Of a Boltzmann machine, whose chains are joint states."""
+        some = self._some(self.train, ROWS)
+        held_out = None if self.validation is None else self._some(self.validation, ROWS)
+        fantasies = chains[:ROWS, bm.visible] if len(chains) else None
+        yield "free_energies", lambda: _prefixed(free_energies(bm, some, held_out, fantasies, self._calls).to_dict())
+        if len(chains):
+            yield "log_z", lambda: self._follow(bm, chains, some, held_out)
+            yield "mixing", lambda: self._general_mixing(bm, chains[:TRACED])
+        if not len(bm.hidden):
+            rows = some if held_out is None else held_out
+            yield "pseudo", lambda: {"pseudo_log_likelihood": float(pseudo_log_likelihood(bm, rows[:FEW]).mean())}
+
     def _some(self, v: Floats, n: int) -> Floats:
         """The same rows at every call, so that changes are the model's."""
         return v[np.linspace(0, len(v) - 1, min(n, len(v))).astype(int)]
 
-    def _follow(self, rbm: RBM, chains: Floats, train: Floats, held_out: Floats | None) -> dict[str, float | None]:
+    def _follow(
+        self, model: RBM | Boltzmann, chains: Floats, train: Floats, held_out: Floats | None
+    ) -> dict[str, float | None]:
         """Log Z, carried on from the last call, and the log-likelihoods that follow from it."""
         if self._log_z is None:
-            self._log_z = online.begin(rbm, chains, train.mean(axis=0), self.seed)
+            self._log_z = online.begin(model, chains, train.mean(axis=0), self.seed)
         else:
-            self._log_z = online.advance(self._log_z, rbm, chains)
+            self._log_z = online.advance(self._log_z, model, chains)
         log_z = self._log_z.log_z
         out: dict[str, float | None] = {
             "log_z": log_z,
@@ -137,7 +158,7 @@ class Monitor:
         }
         for name, rows in (("train", train), ("validation", held_out)):
             if rows is not None:
-                energy = float(np.mean(rbms.free_energy(rbm, rows), dtype=np.float64))
+                energy = float(np.mean(free_energy(model, rows), dtype=np.float64))
                 out[f"log_likelihood_{name}"] = -energy - log_z
         return out
 
@@ -148,6 +169,18 @@ class Monitor:
         for k in range(TRACE):
             state, _ = gibbs.step(rbm, state, int(key_of(key, k)))
             trace[k] = rbms.free_energy(rbm, state.v)
+        return self._mixed(trace)
+
+    def _general_mixing(self, bm: Boltzmann, chains: Floats) -> dict[str, float | None]:
+        """The same of a Boltzmann machine's energy."""
+        key, trace = int(key_of(self.seed, self._calls)), np.empty((TRACE, len(chains)))
+        state = sweeping.init(bm, len(chains), s=chains)
+        for k in range(TRACE):
+            state, _ = sweeping.step(bm, state, int(key_of(key, k)))
+            trace[k] = boltzmann.energy(bm, state.s)
+        return self._mixed(trace)
+
+    def _mixed(self, trace: Floats) -> dict[str, float | None]:
         found = mixing(trace)
         self.warning = advice(found, self.n_steps)
         return {"autocorrelation_time": found.time, "r_hat": found.r_hat}

@@ -12,7 +12,9 @@ import numpy.typing as npt
 
 from harmonium.likelihood.annealing import ais
 from harmonium.likelihood.paths import Floats, path_to
+from harmonium.models import boltzmann
 from harmonium.models import rbm as rbms
+from harmonium.models.boltzmann import Boltzmann
 from harmonium.models.rbm import RBM
 from harmonium.randomness import Seed
 
@@ -34,39 +36,41 @@ class Bridged:
         Standard error, all bridges' together; without what lagging chains add.
     overlap : float
         Of the last bridge, from 0 to 1; below about .1 it carries little: take bridges more often.
-    rbm : RBM
+    model : RBM or Boltzmann
     chains : floats, (n_chains, n_visible)
+        Of a Boltzmann machine all units.
     """
 
     log_z: float
     error: float
     overlap: float
-    rbm: RBM
+    model: RBM | Boltzmann
     chains: Floats
 
 
-def begin(rbm: RBM, chains: Floats, mean: Floats | None = None, rng: Seed = None) -> Bridged:
+def begin(model: RBM | Boltzmann, chains: Floats, mean: Floats | None = None, rng: Seed = None) -> Bridged:
     """Measure log Z of a model by a short annealing; cheap and good before learning, while couplings are small.
 
     Parameters
     ----------
-    rbm : RBM
+    model : RBM or Boltzmann
     chains : floats, (n_chains, n_visible)
+        Of a Boltzmann machine all units.
     mean : floats, (n_visible,), optional
         Of the data.
     rng : seed
     """
-    found = ais(path_to(rbm, mean, chains), FIRST_CHAINS, FIRST_BETAS, rng)
-    return Bridged(found.log_z, found.standard_error, 1.0, rbm, np.array(chains))
+    found = ais(path_to(model, mean, chains), FIRST_CHAINS, FIRST_BETAS, rng)
+    return Bridged(found.log_z, found.standard_error, 1.0, model, np.array(chains))
 
 
-def advance(last: Bridged, rbm: RBM, chains: Floats) -> Bridged:
+def advance(last: Bridged, model: RBM | Boltzmann, chains: Floats) -> Bridged:
     """Follow log Z to a later model.
 
     Parameters
     ----------
     last : Bridged
-    rbm : RBM
+    model : RBM or Boltzmann
         A few updates later; float32 will do.
     chains : floats, (n_chains, n_visible)
         Draws of the later model.
@@ -76,8 +80,8 @@ def advance(last: Bridged, rbm: RBM, chains: Floats) -> Bridged:
     Bridged
     """
     a, b = np.asarray(last.chains), np.asarray(chains)
-    ratio, error, overlap = bridge(_rise(last.rbm, rbm, a), _rise(last.rbm, rbm, b))
-    return Bridged(last.log_z + ratio, float(np.hypot(last.error, error)), overlap, rbm, np.array(chains))
+    ratio, error, overlap = bridge(_rise(last.model, model, a), _rise(last.model, model, b))
+    return Bridged(last.log_z + ratio, float(np.hypot(last.error, error)), overlap, model, np.array(chains))
 
 
 def bridge(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> tuple[float, float, float]:
@@ -116,8 +120,9 @@ def bridge(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> t
     return float(ratio), float(np.sqrt(variance)) if np.isfinite(variance) else np.inf, min(1.0, overlap)
 
 
-def _rise(old: RBM, new: RBM, v: Floats) -> npt.NDArray[np.float64]:
-    return (rbms.free_energy(old, v) - rbms.free_energy(new, v)).astype(np.float64)
+def _rise(old: RBM | Boltzmann, new: RBM | Boltzmann, states: Floats) -> npt.NDArray[np.float64]:
+    a, b = (rbms.free_energy(m, states) if isinstance(m, RBM) else boltzmann.energy(m, states) for m in (old, new))
+    return np.asarray(a - b, np.float64)
 
 
 def _ends(first: Floats, second: Floats) -> tuple[float, float]:

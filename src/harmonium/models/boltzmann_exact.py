@@ -142,7 +142,7 @@ def free_energy(bm: Boltzmann, v: Floats) -> Floats:
     """
     v, hidden = np.asarray(v, np.float64), bm.hidden
     own, x = _given(bm, v)
-    if _independent(bm):
+    if independent(bm):
         return own - boltzmann.unit_log_partition(bm, x).sum(axis=1)
     h, inner = _hidden_states(bm)
     step = max(1, BLOCK // len(h)) if len(hidden) else len(v)
@@ -185,7 +185,7 @@ def completed(bm: Boltzmann, v: Floats, key: np.uint64) -> Floats:
     x, rows, (low, high) = _given(bm, v)[1], np.arange(len(v)), bm.alphabet
     out = np.empty((len(v), bm.n_units))
     out[:, bm.visible] = v
-    if _independent(bm):
+    if independent(bm):
         p_high = (boltzmann.mean(bm, x) - low) / (high - low)
         out[:, bm.hidden] = np.where(uniforms(key, rows[:, None], bm.hidden) < p_high, high, low)
         return out
@@ -212,7 +212,7 @@ def clamped_moments(bm: Boltzmann, v: Floats, weight: Floats | None = None) -> M
     v, hidden, shown = np.asarray(v, np.float64), bm.hidden, bm.visible
     w = np.full(len(v), 1 / len(v)) if weight is None else np.asarray(weight, np.float64)
     own, x = _given(bm, v)
-    if _independent(bm):
+    if independent(bm):
         h_mean = boltzmann.mean(bm, x)
         low, high = bm.alphabet
         hh = (h_mean * w[:, None]).T @ h_mean
@@ -261,7 +261,13 @@ def _hidden_states(bm: Boltzmann) -> tuple[Floats, Floats]:
     return h, 0.5 * ((h @ _dense(bm, bm.hidden)) * h).sum(axis=1)
 
 
-def _independent(bm: Boltzmann) -> bool:
+def independent(bm: Boltzmann) -> bool:
+    """Whether no hidden unit is tied to another.
+
+    Parameters
+    ----------
+    bm : Boltzmann
+    """
     inner = bm.J[bm.hidden][:, bm.hidden]
     return not (inner.nnz if sparse.issparse(inner) else inner.any())
 

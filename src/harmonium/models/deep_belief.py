@@ -3,7 +3,7 @@
     p(v, h_1, ..., h_L) = p(v | h_1) p(h_1 | h_2) ... p_RBM(h_{L-1}, h_L)
 
 Each layer is kept as the restricted machine it was learnt as; going up, its hidden units given the layer below stand in
-for the true posterior.
+for the true posterior. Once all layers have learnt together, going up has weights of its own.
 """
 
 from __future__ import annotations
@@ -29,9 +29,13 @@ class DeepBelief:
     ----------
     machines : tuple of RBM
         From the bottom up; the visible layer of each is the hidden layer of the one below.
+    recognition : tuple of RBM, optional
+        Where going up through the directed layers is not the way down turned round: machines of which only the hidden
+        units given the visible ones count, one for each but the top.
     """
 
     machines: tuple[RBM, ...]
+    recognition: tuple[RBM, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.machines:
@@ -42,6 +46,15 @@ class DeepBelief:
                 raise SettingError(
                     f"machines: the visible layer of number {k} is {mine}, the hidden one below it {its}"
                 )
+
+        sizes = [(rbm.n_visible, rbm.n_hidden) for rbm in self.recognition]
+        if sizes and sizes != [(rbm.n_visible, rbm.n_hidden) for rbm in self.machines[:-1]]:
+            raise SettingError(f"recognition: machines of {sizes} columns do not go up through these layers")
+
+    @property
+    def upward(self) -> tuple[RBM, ...]:
+        """The machines whose hidden units given the visible ones lead up to the top one."""
+        return self.recognition or self.machines[:-1]
 
     @property
     def top(self) -> RBM:
@@ -58,7 +71,7 @@ def hidden_means(dbn: DeepBelief, v: Floats) -> list[Floats]:
     v : floats or scipy.sparse array, (batch, n_visible)
     """
     means: list[Floats] = []
-    for rbm in dbn.machines:
+    for rbm in (*dbn.upward, dbn.top):
         v = rbms.hidden_mean(rbm, v)
         means.append(v)
     return means
@@ -98,7 +111,7 @@ def log_likelihood(dbn: DeepBelief, v: Floats) -> Floats:
     v : floats, (batch, n_visible)
     """
     rbm, v = exact.in_float64(dbn.machines[0]), np.asarray(v, np.float64)
-    if len(dbn.machines) == 1:
+    if len(dbn.machines) == 1:  # going up does not matter here
         return exact.log_likelihood(rbm, v)
     h = rbm.hidden.states()
     x = rbms.visible_field(rbm, h)
@@ -120,7 +133,64 @@ def bound(dbn: DeepBelief, v: Floats, hidden: list[Floats], log_z: float) -> Flo
         Of the top machine.
     """
     out = np.zeros(len(v))
-    for rbm, h in zip(dbn.machines, hidden):
-        out += log_conditional(rbm, v, h) - log_posterior(rbm, v, h)
+    for down, up, h in zip(dbn.machines, dbn.upward, hidden):
+        out += log_conditional(down, v, h) - log_posterior(up, v, h)
         v = h
     return out - rbms.free_energy(dbn.top, v) - log_z
+
+
+def wake_slopes(dbn: DeepBelief, states: list[Floats], weight: Floats | None = None) -> list[dict[str, Floats]]:
+    """Gradient of the mean log p(layer | layer above) of the directed layers, given states of all of them.
+
+    With states drawn going up from data, and the top machine's own gradient, it is the gradient of `bound` with respect
+    to what generates.
+
+    Parameters
+    ----------
+    dbn : DeepBelief
+    states : list of floats, (batch, width)
+        Of the visible layer and of all hidden ones but the top.
+    weight : floats, (batch,), optional
+        Share of each row; equal shares when None.
+
+    Returns
+    -------
+    list of dict of floats
+        One a directed layer, by the names of `models.rbm.arrays`; c is not among them.
+    """
+    return [_down_slope(rbm, v, h, weight) for rbm, v, h in zip(dbn.machines[:-1], states, states[1:])]
+
+
+def _down_slope(rbm: RBM, v: Floats, h: Floats, weight: Floats | None) -> dict[str, Floats]:
+    w = np.full(len(v), 1 / len(v), v.dtype) if weight is None else weight
+    x = rbms.visible_field(rbm, h)
+    rest = w[:, None] * (v - rbm.visible.mean(x))
+    known, expected = rbm.visible.parameter_statistics(v), rbm.visible.expected_statistics(x)
+    out: dict[str, Floats] = {"W": rest.T @ h, "b": rest.sum(axis=0)}
+    return out | {f"visible.{name}": w @ (known[name] - expected[name]) for name in known}
+
+
+def sleep_slopes(dbn: DeepBelief, states: list[Floats], weight: Floats | None = None) -> list[dict[str, Floats]]:
+    """Gradient of the mean log q(layer | layer below) with respect to what recognises, given states of all layers.
+
+    With states that the network generates it is minus the gradient of the divergence of the way up from the posterior.
+
+    Parameters
+    ----------
+    dbn : DeepBelief
+    states : list of floats, (batch, width)
+        Of the visible layer and of all hidden ones but the top.
+    weight : floats, (batch,), optional
+        Share of each row; equal shares when None.
+
+    Returns
+    -------
+    list of dict of floats
+        W and c, one a directed layer.
+    """
+    out: list[dict[str, Floats]] = []
+    for rbm, v, h in zip(dbn.upward, states, states[1:]):
+        w = np.full(len(v), 1 / len(v), h.dtype) if weight is None else weight
+        rest = w[:, None] * (h - rbms.hidden_mean(rbm, v))
+        out.append({"W": v.T @ rest, "c": rest.sum(axis=0)})
+    return out

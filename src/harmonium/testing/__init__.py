@@ -12,6 +12,9 @@ from harmonium.testing.exactly import (
     gradient,
     joint_states,
     kolmogorov,
+    made_boltzmann,
+    made_conditional,
+    made_lateral,
     made_rbm,
 )
 
@@ -23,5 +26,8 @@ __all__ = [
     "gradient",
     "joint_states",
     "kolmogorov",
+    "made_boltzmann",
+    "made_conditional",
+    "made_lateral",
     "made_rbm",
 ]

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
+from harmonium.models import boltzmann
 from harmonium.models import rbm as rbms
+from harmonium.models.boltzmann import Boltzmann
+from harmonium.models.conditional import Conditional
+from harmonium.models.lateral import Lateral
 from harmonium.models.rbm import RBM
 from harmonium.units import Gaussian, Joined, Layer, Rectified
 
@@ -162,3 +168,60 @@ def log_likelihood_by_enumeration(rbm: RBM, v: Floats) -> float:
     h = rbm.hidden.states()
     log_p = [np.logaddexp.reduce(-rbms.energy(rbm, np.tile(row, (len(h), 1)), h)) - log_z for row in v]
     return float(np.mean(log_p))
+
+
+def made_boltzmann(
+    n_visible: int, mask: Any, values: str = "bits", seed: int = 0, spread: float = 0.7, visible: Any = None
+) -> Boltzmann:
+    """Return a Boltzmann machine with random couplings where a mask is not 0; sparse ones stay sparse.
+
+    Parameters
+    ----------
+    n_visible : int
+    mask : array-like or SciPy sparse, (n_units, n_units)
+        Symmetric.
+    values : str
+        "bits" or "spins".
+    seed : int
+    spread : float
+        Standard deviation of couplings and biases.
+    visible : int array-like, (n_visible,), optional
+        Which units are visible; the first ones without it.
+    """
+    n, rng = mask.shape[0], np.random.default_rng(seed)
+    upper = np.triu(rng.normal(0, spread, (n, n)), 1)
+    J = (upper + upper.T) * (mask.toarray() if sparse.issparse(mask) else mask)
+    shown = np.arange(n_visible) if visible is None else visible
+    return boltzmann.machine(
+        sparse.csr_array(J) if sparse.issparse(mask) else J, rng.normal(0, spread, n), shown, values
+    )
+
+
+def made_lateral(visible: Layer, hidden: Layer, mask: Floats | None = None, seed: int = 0) -> Lateral:
+    """Return a semi-restricted machine with random parameters, its Gaussian visible units with a law.
+
+    Parameters
+    ----------
+    visible, hidden : Layer
+    mask : array, (n_visible, n_visible), optional
+        Which visible units are tied; all pairs without it.
+    seed : int
+    """
+    rng, rbm = np.random.default_rng(seed), made_rbm(visible, hidden, seed)
+    L = np.triu(rng.normal(0, 0.7 if visible.bounded else 0.1, (rbm.n_visible,) * 2), 1)
+    L = L if mask is None else L * mask
+    return Lateral(rbm, L + L.T)
+
+
+def made_conditional(visible: Layer, hidden: Layer, n_conditions: int = 2, seed: int = 0) -> Conditional:
+    """Return a conditional machine with random parameters.
+
+    Parameters
+    ----------
+    visible, hidden : Layer
+    n_conditions : int
+    seed : int
+    """
+    rng, rbm = np.random.default_rng(seed), made_rbm(visible, hidden, seed)
+    A, B = (rng.normal(size=(n_conditions, n)) for n in (rbm.n_visible, rbm.n_hidden))
+    return Conditional(rbm, A, B)

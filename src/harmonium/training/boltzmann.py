@@ -6,8 +6,9 @@ Both phases are one sampler with other units held. Each is averaged by its own c
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,8 @@ from harmonium.training.boltzmann_state import (
     Edges,
 )
 
+Monitor = Callable[[Boltzmann, Any], Mapping[str, float]]
+CHAINED = ("pcd", "tempered-pcd", "full-chain")  # methods that leave chains behind
 SMALL = 12  # units up to which "auto" takes the exact gradient
 MEAN_RATE = 0.01  # of the moving averages that hidden units are centred by (Melchior et al. 2016)
 POSITIVE_SWEEPS = 3  # of hidden units that go on where the same case's last ones ended
@@ -68,7 +71,9 @@ def chosen_method(learning: BoltzmannLearning, bm: Boltzmann) -> str:
     return method
 
 
-def train(state: BoltzmannState, v: Floats, learning: BoltzmannLearning) -> Iterator[BoltzmannEpoch]:
+def train(
+    state: BoltzmannState, v: Floats, learning: BoltzmannLearning, monitor: Monitor | None = None
+) -> Iterator[BoltzmannEpoch]:
     """Learn, one report an epoch; `state.bm` is the model so far.
 
     Parameters
@@ -77,6 +82,8 @@ def train(state: BoltzmannState, v: Floats, learning: BoltzmannLearning) -> Iter
         Changed in place.
     v : float64 array, (n_cases, n_visible)
     learning : BoltzmannLearning
+    monitor : callable, optional
+        From the model and its chains, as `v`, to what is to be reported, once an epoch.
 
     Yields
     ------
@@ -84,7 +91,7 @@ def train(state: BoltzmannState, v: Floats, learning: BoltzmannLearning) -> Iter
     """
     method = chosen_method(learning, state.bm)
     if method in ("exact", "pseudo-likelihood"):
-        yield from _ascend_exactly(state, v, learning, method)
+        yield from _ascend_exactly(state, v, learning, method, monitor)
         return
     while state.epoch < learning.n_epochs:
         began = time.perf_counter()
@@ -100,9 +107,17 @@ def train(state: BoltzmannState, v: Floats, learning: BoltzmannLearning) -> Iter
         state.epoch += 1
         _check_finite(state.bm, learning)
         seconds, objective = time.perf_counter() - began, float(np.mean(values)) if values else None
+        rates, chains = _swap_rates(state, learning), state.chains[: None if method in CHAINED else 0]
         yield BoltzmannEpoch(
-            method, state.epoch, learning.n_epochs, seconds, objective, *sweeps, _swap_rates(state, learning)
-        )
+            method, state.epoch, learning.n_epochs, seconds, objective, *sweeps, rates,
+            *_monitored(monitor, state.bm, chains),
+        )  # fmt: skip
+
+
+def _monitored(monitor: Monitor | None, bm: Boltzmann, chains: Floats) -> tuple[dict[str, float], str]:
+    """What the monitor measures, and its warning."""
+    found = dict(monitor(bm, SimpleNamespace(v=chains))) if monitor else {}
+    return found, getattr(monitor, "warning", "")
 
 
 def _swap_rates(state: BoltzmannState, learning: BoltzmannLearning) -> tuple[float, ...]:
@@ -171,20 +186,22 @@ def _pseudo_slopes(bm: Boltzmann, v: Floats, weight: Floats, edges: Edges) -> tu
 
 
 def _ascend_exactly(
-    state: BoltzmannState, v: Floats, learning: BoltzmannLearning, method: str
+    state: BoltzmannState, v: Floats, learning: BoltzmannLearning, method: str, monitor: Monitor | None
 ) -> Iterator[BoltzmannEpoch]:
     """L-BFGS, an event an iteration; rows that repeat are taken once, with their share."""
     rows, counts = np.unique(v, axis=0, return_counts=True)
     decay, n_edges = learning.weight_decay, len(state.edges.i)
     function = objective(rows, counts / len(v), state.edges, state.bm, decay, method)
-    began, done = time.perf_counter(), []
+    clock, done = [time.perf_counter()], []
 
     def follow(intermediate_result: optimize.OptimizeResult) -> None:
         x, state.epoch = intermediate_result.x, state.epoch + 1
         state.bm = replace(state.bm, J=state.edges.couplings(x[:n_edges]), b=np.array(x[n_edges:]))
         value = 0.5 * decay * float(x[:n_edges] @ x[:n_edges]) - float(intermediate_result.fun)
-        seconds = time.perf_counter() - began - sum(event.seconds for event in done)
-        done.append(BoltzmannEpoch(method, state.epoch, learning.n_epochs, seconds, value, 0, True))
+        seconds = time.perf_counter() - clock[0]
+        seen = _monitored(monitor, state.bm, state.chains[:0])
+        done.append(BoltzmannEpoch(method, state.epoch, learning.n_epochs, seconds, value, 0, True, (), *seen))
+        clock[0] = time.perf_counter()
 
     optimize.minimize(
         function, np.concatenate([state.edges.of(state.bm.J), state.bm.b]), jac=True, method="L-BFGS-B",
@@ -260,7 +277,8 @@ def _free(state: BoltzmannState, learning: BoltzmannLearning, method: str) -> tu
     bm, key = state.bm, int(key_of(state.seed, NEGATIVE, state.n_updates))
     if method == "full-chain":
         fresh = sampling.init(bm, learning.n_chains, key, order=state.order)
-        return settled_chains(bm, fresh, key)
+        state.chains, n_sweeps, settled = settled_chains(bm, fresh, key)
+        return state.chains, n_sweeps, settled
     if method == "tempered-pcd":
         return _tempered(state, key, learning.n_steps)
     begun = sampling.init(bm, len(state.chains), s=state.chains, order=state.order)

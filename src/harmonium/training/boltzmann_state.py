@@ -12,6 +12,7 @@ from scipy import sparse
 
 from harmonium import storage
 from harmonium.errors import ModelFileError, SettingError
+from harmonium.events import Saved
 from harmonium.models import boltzmann
 from harmonium.models.boltzmann import ALPHABETS, Boltzmann, Floats, Ints
 from harmonium.randomness import as_generator, key_of
@@ -292,7 +293,7 @@ def from_parts(header: Mapping[str, Any], arrays: Mapping[str, npt.NDArray], edg
     return BoltzmannState(bm=bm, edges=edges, order=sampling.update_order(tied), moments=moments, **own, **numbers)
 
 
-def save(path: str | os.PathLike[str], state: BoltzmannState, learning: BoltzmannLearning, v: Floats) -> None:
+def save(path: str | os.PathLike[str], state: BoltzmannState, learning: BoltzmannLearning, v: Floats) -> Saved:
     """Write a checkpoint from which `resume` goes on bit for bit.
 
     Parameters
@@ -304,6 +305,7 @@ def save(path: str | os.PathLike[str], state: BoltzmannState, learning: Boltzman
     """
     header, arrays = to_parts(state)
     storage.write(path, CHECKPOINT, {"state": header, "ask": _ask(state.edges, learning, v)}, arrays)
+    return Saved(os.fspath(path), "boltzmann", "final", state.epoch)
 
 
 def resume(path: str | os.PathLike[str], learning: BoltzmannLearning, v: Floats, edges: Edges) -> BoltzmannState:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from typing import final
 
 import numpy as np
 from scipy import sparse
@@ -21,6 +23,7 @@ from harmonium.models.rbm import RBM
 from harmonium.training.dense import loop, state
 from harmonium.training.dense.records import restricted
 from harmonium.training.dense.settings import DenseLearning
+from harmonium.training.dense.state import State
 from harmonium.units import Bernoulli, Binomial, Layer
 from harmonium.units.layer import Floats
 
@@ -48,8 +51,30 @@ def stacked(X: Floats, sizes: Sequence[int], learning: DenseLearning, seed: int)
             return end.value
 
 
+@final
+@dataclass
+class Stack:
+    """Pre-training in progress; mutable.
+
+    Parameters
+    ----------
+    machines : list of RBM
+        Learnt so far, from the bottom up.
+    state : State or None
+        Of the layer that is being learnt.
+    """
+
+    machines: list[RBM] = field(default_factory=list)
+    state: State | None = None
+
+
 def stacking(
-    X: Floats, sizes: Sequence[int], learning: DenseLearning, seed: int, history: list[Event] | None = None
+    X: Floats,
+    sizes: Sequence[int],
+    learning: DenseLearning,
+    seed: int,
+    history: list[Event] | None = None,
+    stack: Stack | None = None,
 ) -> Generator[Event, None, list[RBM]]:
     """Learn as `stacked` does, event by event; the machines are what the generator returns.
 
@@ -61,21 +86,23 @@ def stacking(
     seed : int
     history : list of Event, optional
         Where events are kept.
+    stack : Stack, optional
+        Where to go on, and where what was learnt is kept.
 
     Yields
     ------
     Event
     """
-    machines: list[RBM] = []
     rows, events = np.asarray(X, np.float32), [] if history is None else history
+    stack = stack or Stack()
     for k, size in enumerate(sizes):
         doubled_below, doubled_above = k < len(sizes) - 1, k > 0
         visible, hidden = _layer(rows.shape[1], doubled_below), _layer(size, doubled_above)
         v = rows * np.float32(1 + doubled_below)
-        rbm = yield from _learnt(v, visible, hidden, learning, seed + k, events)
-        machines.append(rbm)
-        rows = rbms.hidden_mean(rbm, v) / np.float32(1 + doubled_above)
-    return machines
+        if k == len(stack.machines):
+            yield from _learnt(v, visible, hidden, learning, seed + k, events, stack)
+        rows = rbms.hidden_mean(stack.machines[k], v) / np.float32(1 + doubled_above)
+    return stack.machines
 
 
 def _layer(n_units: int, doubled: bool) -> Layer:
@@ -83,16 +110,19 @@ def _layer(n_units: int, doubled: bool) -> Layer:
 
 
 def _learnt(
-    rows: Floats, visible: Layer, hidden: Layer, learning: DenseLearning, seed: int, history: list[Event]
-) -> Generator[Event, None, RBM]:
+    rows: Floats, visible: Layer, hidden: Layer, learning: DenseLearning, seed: int, history: list[Event], stack: Stack
+) -> Generator[Event, None, None]:
     mean = rows.mean(axis=0, dtype=np.float64)
-    begun = rbms.initial(visible, hidden, seed, mean, SPREAD)
-    now, reason, advice = state.start(begun, learning, seed, mean, len(rows)), "ended", ""
+    if stack.state is None:
+        begun = rbms.initial(visible, hidden, seed, mean, SPREAD)
+        stack.state = state.start(begun, learning, seed, mean, len(rows))
+    now, reason, advice = stack.state, "ended", ""
     for event in loop.train(now, rows, learning):
         reason, advice = getattr(event, "reason", reason), getattr(event, "advice", advice)
         history.append(event)
         yield event
-    return restricted(loop.finished(now, reason, advice))
+    stack.machines.append(restricted(loop.finished(now, reason, advice)))
+    stack.state = None
 
 
 def assembled(machines: Sequence[RBM]) -> Boltzmann:

@@ -85,7 +85,7 @@ def train(
                 reason, advice = "diverged", f"{error}; {_advice(learning)}"
                 break
             seconds = time.perf_counter() - began
-            rbm, advice = _good_model(state, learning)
+            rbm, advice = good_model(state, learning)
             if rbm is None:
                 reason = "diverged"
                 break
@@ -139,7 +139,8 @@ def workspace(state: State, X: Cases, learning: DenseLearning) -> Workspace:
     batch = min(learning.batch_size, size(X)[0])
     if learning.method not in CHAINS:
         return Workspace(0, 0, 0, 0)
-    return Workspace(state.visible.width, state.hidden.width, n_chains(X, learning), batch, state.device)
+    kept = len(state.v) if states.persistent(state, learning) else 0  # chains go on, whatever is asked for by now
+    return Workspace(state.visible.width, state.hidden.width, kept or n_chains(X, learning), batch, state.device)
 
 
 def n_chains(X: Cases, learning: DenseLearning) -> int:
@@ -179,7 +180,7 @@ def run_epoch(state: State, X: Cases, learning: DenseLearning, work: Workspace) 
     order = kernels.to_device(order, where)
     batches = [order[k : k + width] for k in range(0, len(order), width)]
     outcomes = []
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"), kernels.learning(where):  # see `_good_model`
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"), kernels.learning(where):  # see `good_model`
         for k, rows in enumerate(batches):
             rate = learning.rate_at((state.epoch + k / len(batches)) / learning.n_epochs)
             outcomes.append(update(state, X, rows, learning, work, rate))
@@ -207,8 +208,14 @@ def _first_cases(X: Cases, learning: DenseLearning) -> np.ndarray:
     return np.arange(n) * size(X)[0] // n if n <= size(X)[0] else np.arange(n) % size(X)[0]
 
 
-def _good_model(state: State, learning: DenseLearning) -> tuple[Model | None, str]:
-    """The model after an epoch, or None with advice where learning has diverged."""
+def good_model(state: State, learning: DenseLearning) -> tuple[Model | None, str]:
+    """The model after an epoch, or None with advice where learning has diverged.
+
+    Parameters
+    ----------
+    state : State
+    learning : DenseLearning
+    """
     if not all(float(abs(a).max()) < LARGEST_WEIGHT for a in state.arrays.values()):  # not so for NaN
         return None, _advice(learning)
     try:

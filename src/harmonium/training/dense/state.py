@@ -226,7 +226,7 @@ def start(
 
 
 def begin_chains(state: State, learning: DenseLearning, v: Floats) -> None:
-    """Start persistent chains at some cases, where the method has them and there are none yet.
+    """Start persistent chains at some cases, replicas and fast weights, where the method has them and there are none.
 
     Parameters
     ----------
@@ -234,17 +234,29 @@ def begin_chains(state: State, learning: DenseLearning, v: Floats) -> None:
     learning : DenseLearning
     v : float32 array, (n_chains, n_visible)
     """
-    if len(state.v) or learning.method not in ("pcd", "fast-pcd", "tempered-pcd") or "A" in state.arrays:
+    if not persistent(state, learning):
         return
-    rbm, key, v = state.view(), key_of(state.seed, 2**32), nearest(state.visible, v)
-    chains = gibbs.init(rbm, rng=key, v=v)
-    if learning.method == "tempered-pcd":
+    rbm, key, v = state.view(), key_of(state.seed, 2**32), state.v if len(state.v) else nearest(state.visible, v)
+    if learning.method == "tempered-pcd" and not len(state.replica_v):
         replicas = tempering.init(rbm, len(v), key, tempering.ladder(learning.n_betas, learning.lowest_beta), v)
         state.betas, state.replica_v, state.replica_h = replicas[:3]
         state.swaps = ladder.blank(learning.n_betas)
-    state.v, state.h = np.array(chains.v, f32), np.array(chains.h, f32)
-    if learning.method == "fast-pcd":
+    if learning.method == "fast-pcd" and not state.fast:
         state.fast = {name: np.zeros_like(state.arrays[name]) for name in ("W", "b", "c")}
+    if not len(state.v):
+        chains = gibbs.init(rbm, rng=key, v=v)
+        state.v, state.h = np.array(chains.v, f32), np.array(chains.h, f32)
+
+
+def persistent(state: State, learning: DenseLearning) -> bool:
+    """Whether the method keeps chains that belong to no case.
+
+    Parameters
+    ----------
+    state : State
+    learning : DenseLearning
+    """
+    return learning.method in ("pcd", "fast-pcd", "tempered-pcd") and "A" not in state.arrays
 
 
 def nearest(layer: Layer, v: Floats) -> Floats:

@@ -173,8 +173,17 @@ def _sparsely(slope: dict[str, Floats], hidden_mean: Floats | None, learning: De
         slope["c"] = slope["c"] + f32(learning.sparsity_cost) * (f32(learning.sparsity_target) - hidden_mean)
 
 
-def _rule(state: State, learning: DenseLearning, rate: float, decay: float) -> Rule:
-    t, code = state.n_updates, OPTIMIZERS[learning.optimizer]
+def rule_of(learning: DenseLearning, t: int, rate: float, decay: float) -> Rule:
+    """Return what the optimiser does at an update, as its kernel takes it.
+
+    Parameters
+    ----------
+    learning : DenseLearning
+    t : int
+        The update's number, from 1 on.
+    rate, decay : float
+    """
+    code = OPTIMIZERS[learning.optimizer]
     corrections = (1 / (1 - learning.momentum**t), 1 / (1 - learning.beta2**t)) if code == ADAM else (1.0, 1.0)
     numbers = (rate, decay, learning.momentum, learning.beta2, *corrections, EPS[learning.optimizer])
     return Rule(code, *(f32(number) for number in numbers))
@@ -186,7 +195,7 @@ def _weights_step(state: State, found: phases.Slopes, learning: DenseLearning, w
     if found.extra is not None:
         work.G += found.extra
     moments = state.first["W"], state.second["W"]
-    kernels.ascend(W, work.G, *moments, _rule(state, learning, rate, learning.weight_decay))
+    kernels.ascend(W, work.G, *moments, rule_of(learning, state.n_updates, rate, learning.weight_decay))
     if state.fast:
         _fast_weights(state.fast["W"], work.G, learning)
 
@@ -196,7 +205,7 @@ def _steps(state: State, slope: dict[str, Floats], learning: DenseLearning, rate
         decay = learning.weight_decay if name in ("W", *ties.NAMES) else 0.0
         g = state.device.kernels.contiguous(g)
         moments = state.first[name], state.second[name]
-        state.device.kernels.ascend(state.arrays[name], g, *moments, _rule(state, learning, rate, decay))
+        state.device.kernels.ascend(state.arrays[name], g, *moments, rule_of(learning, state.n_updates, rate, decay))
 
 
 def _adapts(learning: DenseLearning) -> bool:
