@@ -12,15 +12,20 @@ from harmonium.estimators.choice import ChoiceModel, Validation, sparse, validat
 from harmonium.estimators.gaussian_boltzmann import GaussianBoltzmann
 from harmonium.events import Allocates, Event
 from harmonium.kernels.choices import Sparse
+from harmonium.kernels.devices import Device
+from harmonium.kernels.devices import device as chosen
 from harmonium.models.couplings import Couplings, Dense, Dual, Neighbours
 from harmonium.models.multinomial_rbm import MultinomialMachine
-from harmonium.training.choices import ChoiceLearning, ChoiceState, first_state, train
+from harmonium.training.choices import ChoiceLearning, ChoiceState, first_state, lateral_on, train
 from harmonium.training.memory import announced
+from harmonium.training.on_device import BATCH_COPIES
 from harmonium.training.settings import check_count, check_number
 
 Floats = npt.NDArray[np.float32]
 STRETCHES = (0.7, 0.85, 1.0, 1.15, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0)  # of the lateral field, tried on validation users
 LARGEST_SEED = (1 << 63) - 1
+WAY_OUT = "lower n_hidden or batch_size, or learn with method='cd'"
+ENTRY_BYTES = 16  # of one choice on a device: item, weight, and its share of a mini-batch
 
 
 @final
@@ -51,6 +56,8 @@ class MultinomialRBM(ChoiceModel):
         Machines learned from different seeds, whose fields are averaged.
     random_state : int
         The same seed gives the same model.
+    device : str
+        Where it learns: "cpu", "cuda", "cuda:1", ..., or "auto", a GPU where there is one.
 
     Notes
     -----
@@ -82,25 +89,27 @@ class MultinomialRBM(ChoiceModel):
         patience: int = 0,
         n_machines: int = 1,
         random_state: int = 0,
+        device: str = "cpu",
     ):
         self.n_hidden, self.method, self.keep, self.hidden_dropout = n_hidden, method, keep, hidden_dropout
         self.n_epochs, self.batch_size, self.learning_rate = n_epochs, batch_size, learning_rate
         self.schedule, self.weight_decay, self.length_power = schedule, weight_decay, length_power
         self.n_gibbs, self.n_moves = n_gibbs, n_moves
         self.patience, self.n_machines, self.random_state = patience, n_machines, random_state
+        self.device = device
         self.machines_: tuple[MultinomialMachine, ...] | None = None
 
     def _learn(self, interactions: Interactions, validation: Validation | None = None) -> Iterator[Event]:
         learning = _learning(self)
         check_count("n_machines", self.n_machines, 1, 1000)
         check_count("random_state", self.random_state, 0, LARGEST_SEED)
-        popularity, learned = interactions.popularity(), []
-        yield _announced(self, interactions)
+        popularity, learned, device = interactions.popularity(), [], chosen(self.device)
+        yield from _announced(self, interactions, device)
         for k in range(self.n_machines):
-            state = first_state(popularity, learning.n_hidden, self.random_state + k, 0.0)
-            score = _ndcg_of(validation, lambda x, state=state: state.machine.fields(x))
+            state = first_state(popularity, learning.n_hidden, self.random_state + k, 0.0).to(device)
+            score = _ndcg_of(validation, state.fields)
             yield from train(state, sparse(interactions), popularity, learning, self.random_state + k, None, score)
-            learned.append(state.machine)
+            learned.append(state.learned()[0])
         self.machines_ = tuple(learned)
 
     def _scores(self, history: Interactions) -> Floats:
@@ -154,6 +163,9 @@ class SemiRestricted(ChoiceModel):
     patience, n_machines, random_state : int
         As for `MultinomialRBM`; the machines share the couplings.
     max_memory_gb : float or None
+    device : str
+        Where the dense couplings are made and the hidden units learn; as for `MultinomialRBM`. Neighbours are found on
+        the CPU.
 
     Notes
     -----
@@ -188,6 +200,7 @@ class SemiRestricted(ChoiceModel):
         n_machines: int = 1,
         random_state: int = 0,
         max_memory_gb: float | None = None,
+        device: str = "cpu",
     ):
         self.ridge, self.dropout, self.variance_power = ridge, dropout, variance_power
         self.user_degree, self.item_degree, self.output_degree = user_degree, item_degree, output_degree
@@ -198,7 +211,7 @@ class SemiRestricted(ChoiceModel):
         self.scale = scale
         self.joint_epochs, self.coupling_rate = joint_epochs, coupling_rate
         self.patience, self.n_machines, self.random_state = patience, n_machines, random_state
-        self.max_memory_gb = max_memory_gb
+        self.max_memory_gb, self.device = max_memory_gb, device
         self.couplings_: tuple[Couplings, ...] | None = None
         self.machines_: tuple[MultinomialMachine, ...] | None = None
         self.scales_: tuple[float, ...] | None = None
@@ -206,17 +219,19 @@ class SemiRestricted(ChoiceModel):
     def _learn(self, interactions: Interactions, validation: Validation | None = None) -> Iterator[Event]:
         learning = _learning(self)
         self._check()
-        closed = GaussianBoltzmann(**{name: getattr(self, name) for name in _OF_COUPLINGS})
+        device = chosen(self.device)
+        where = self.device if self.shape == "dense" else "cpu"
+        closed = GaussianBoltzmann(**{name: getattr(self, name) for name in _OF_COUPLINGS}, device=where)
         yield from closed.fitting(interactions)
-        assert closed.couplings_ is not None
-        yield _announced(self, interactions)
+        assert isinstance(closed.couplings_, Dense | Neighbours)
+        yield from _announced(self, interactions, device)
         found = []
         for k in range(self.n_machines):
             seed = self.random_state + k
-            state = first_state(interactions.popularity(), learning.n_hidden, seed, float(self.scale))
+            state = first_state(interactions.popularity(), learning.n_hidden, seed, float(self.scale)).to(device)
             yield from self._one(state, interactions, learning, closed.couplings_, seed, validation)
-            couplings = closed.couplings_ if state.couplings is None else Dense(state.couplings)
-            found.append((couplings, state.machine, float(state.scale[0])))
+            machine, scale, B = state.learned()
+            found.append((closed.couplings_ if B is None else Dense(B), machine, scale))
         self.couplings_, self.machines_, self.scales_ = (tuple(parts) for parts in zip(*found))
         if validation is not None:
             self.scales_ = _best_scales(self, validation)
@@ -234,19 +249,19 @@ class SemiRestricted(ChoiceModel):
         return _mean(found)
 
     def _one(
-        self, state: ChoiceState, interactions: Interactions, learning: ChoiceLearning, couplings: Couplings, seed: int,
-        validation: Validation | None,
+        self, state: ChoiceState, interactions: Interactions, learning: ChoiceLearning, couplings: Dense | Neighbours,
+        seed: int, validation: Validation | None,
     ) -> Iterator[Event]:  # fmt: skip
-        x, popularity = sparse(interactions), interactions.popularity()
+        x, popularity, of_closed = sparse(interactions), interactions.popularity(), lateral_on(state.device, couplings)
 
         def lateral(case: Sparse) -> Floats:
-            return across(Dense(state.couplings) if state.couplings is not None else couplings, case)
+            return of_closed(case) if state.couplings is None else state.kernels.sum_rows(case, state.couplings)
 
-        score = _ndcg_of(validation, lambda x: _sum(state.machine.fields(x), state.scale[0], lateral(x)))
+        score = _ndcg_of(validation, lambda x: state.fields(x, lateral))
         yield from train(state, x, popularity, learning, seed, lateral, score)
         if self.joint_epochs:
             assert isinstance(couplings, Dense)
-            state.couplings = couplings.B.copy()
+            state.couplings = state.device.placed(couplings.B.copy())
             joint = ChoiceLearning(**{**_learning_settings(self), "n_epochs": self.joint_epochs})
             more = float(self.coupling_rate), learning.n_epochs
             yield from train(state, x, popularity, joint, seed, lateral, score, *more)
@@ -332,13 +347,31 @@ def _learning(model: ChoiceModel) -> ChoiceLearning:
     return ChoiceLearning(**_learning_settings(model))
 
 
-def _announced(model: Any, interactions: Interactions) -> Allocates:
+def _announced(model: Any, interactions: Interactions, device: Device) -> Iterator[Allocates]:
+    """Say what the weights and a mini-batch take here, and on a device what lies there beside."""
     n_weights = interactions.n_items * int(model.n_hidden)
     batch = 3 * min(int(model.batch_size), interactions.n_users) * interactions.n_items
     cd = getattr(model, "method", "") == "cd"
-    n_bytes = 4 * (n_weights * model.n_machines + (0 if cd else 4 * n_weights + batch))
+    of_learning = 0 if cd else 4 * n_weights + batch
     what = f"weights of {interactions.n_items:,} items and {model.n_hidden:,} hidden units"
-    return announced(what, n_bytes, "lower n_hidden or batch_size, or learn with method='cd'", None)
+    n_bytes = 4 * (n_weights * model.n_machines + (0 if device.on_torch else of_learning))
+    yield announced(what, n_bytes, WAY_OUT, None)
+    if device.on_torch:
+        share = min(1.0, int(model.batch_size) / interactions.n_users)
+        rows = BATCH_COPIES * int(share * interactions.n_entries) * int(model.n_hidden)
+        n_bytes = 4 * (2 * n_weights + of_learning + rows) + ENTRY_BYTES * interactions.n_entries
+        n_bytes += _lateral_bytes(model, interactions.n_items)
+        way_out = f"{WAY_OUT}; device='cpu' takes the machine's own memory"
+        yield announced(f"choices and {what} on {device.title}", n_bytes, way_out, device=device)
+
+
+def _lateral_bytes(model: Any, n_items: int) -> int:
+    """Of the lateral couplings on a device: with their moments and their gradient where they learn."""
+    if not isinstance(model, SemiRestricted):
+        return 0
+    if model.shape == "neighbours":
+        return 8 * n_items * (int(model.n_neighbours) + int(model.batch_size))
+    return 4 * n_items**2 * (5 if model.joint_epochs else 1)
 
 
 def _ndcg_of(validation: Validation | None, fields: Callable[[Sparse], Floats]) -> Callable[[], float] | None:

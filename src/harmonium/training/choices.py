@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any, final
 
 import numpy as np
@@ -11,12 +12,13 @@ import numpy.typing as npt
 
 from harmonium.errors import DivergenceError
 from harmonium.events import ChoiceEpochEnded, Event
-from harmonium.kernels import choices as kernels
-from harmonium.kernels.choices import Alias, Sparse
+from harmonium.kernels.choice_arrays import EPS
+from harmonium.kernels.choices import Alias, Sparse, alias, transposed
+from harmonium.kernels.devices import CPU, Device
+from harmonium.models.couplings import Dense, Neighbours
 from harmonium.models.multinomial_rbm import MultinomialMachine
-from harmonium.randomness import key_of, uniforms
+from harmonium.randomness import key_of
 from harmonium.training.settings import check_choice, check_count, check_number, check_share
-from harmonium.units import bernoulli
 
 Floats = npt.NDArray[np.float32]
 Lateral = Callable[[Sparse], Floats]
@@ -27,7 +29,6 @@ INITIAL_SPREAD = 0.01  # standard deviation of the first weights
 UNIFORM_SHARE = 0.1  # of the proposals, so that every item can be proposed
 POPULARITY_POWER = 0.75  # of the rest (Mikolov et al. 2013, section 2.2)
 LARGEST_WEIGHT = 1e3
-HIDDEN = 1 << 31  # counters of a case's hidden units begin here, see `choice_rows`
 
 
 @final
@@ -128,7 +129,9 @@ class ChoiceState:
     couplings : float32 array, (n_items, n_items), or None
         Lateral couplings that learn too.
     touched : int array, or None
-        Items that the last step of contrastive divergence changed.
+        Items that the last step of contrastive divergence changed, where that is known.
+    device : Device
+        Where the arrays lie.
     """
 
     machine: MultinomialMachine
@@ -139,6 +142,49 @@ class ChoiceState:
     steps: int = 0
     couplings: Floats | None = None
     touched: npt.NDArray[np.int32] | None = None
+    device: Device = CPU
+
+    @property
+    def kernels(self) -> ModuleType:
+        """The kernels for choices that take the arrays."""
+        return self.device.choices
+
+    def to(self, device: Device) -> "ChoiceState":
+        """Move a state that has not begun to learn to a device; returns the state itself.
+
+        Parameters
+        ----------
+        device : Device
+        """
+        machine = self.machine
+        self.machine = MultinomialMachine(*device.placed((machine.W, machine.b, machine.c)))
+        self.scale, self.couplings = device.placed(self.scale), device.placed(self.couplings)
+        self.device = device
+        return self
+
+    def learned(self) -> tuple[MultinomialMachine, float, Floats | None]:
+        """The machine, the scale of the lateral field and the couplings, as NumPy has them."""
+        machine = self.machine
+        arrays = (machine.W, machine.b, machine.c), self.scale, self.couplings
+        of_machine, scale, couplings = self.device.fetched(arrays)
+        return MultinomialMachine(*of_machine), float(scale[0]), couplings
+
+    def fields(self, x: Sparse, lateral: Lateral | None = None) -> Floats:
+        """Fields of the items after one mean-field pass, (n_rows, n_items); from and to arrays of NumPy.
+
+        Parameters
+        ----------
+        x : sparse, (n_rows, n_items)
+        lateral : callable, optional
+        """
+        machine = self.machine
+        with self.device.learning():
+            x = self.device.placed(x)
+            found = self.kernels.hidden_means(x, machine.W, machine.c) @ machine.W.T
+            found += machine.b
+            if lateral is not None:
+                found += self.scale * lateral(x)
+            return self.device.fetched(found)
 
     def adam(self, name: str, x: Floats, gradient: Floats, rate: float) -> None:
         """Step one parameter downhill.
@@ -150,8 +196,8 @@ class ChoiceState:
         rate : float
         """
         if name not in self.moments:
-            self.moments[name] = np.zeros_like(x), np.zeros_like(x)
-        kernels.adam(x, gradient, self.moments[name], rate, self.steps)
+            self.moments[name] = self.kernels.zeros_like(x), self.kernels.zeros_like(x)
+        self.kernels.adam(x, gradient, self.moments[name], rate, self.steps)
 
 
 def first_state(popularity: npt.NDArray[np.integer], n_hidden: int, seed: int, scale: float) -> ChoiceState:
@@ -172,6 +218,26 @@ def first_state(popularity: npt.NDArray[np.integer], n_hidden: int, seed: int, s
     return ChoiceState(machine, np.array([scale], np.float32))
 
 
+def lateral_on(device: Device, couplings: Dense | Neighbours) -> Lateral:
+    """What maps histories on a device to their lateral fields there, before the scale; the couplings are copied to it.
+
+    Parameters
+    ----------
+    device : Device
+    couplings : Dense or Neighbours
+        Without pairs.
+    """
+    kernels = device.choices
+    if not device.on_torch:
+        return couplings.scores
+    if isinstance(couplings, Dense):
+        B = device.placed(couplings.B)
+        return lambda x: kernels.sum_rows(x, B)
+    n = len(couplings.indptr) - 1
+    columns = device.placed(transposed((couplings.indptr, couplings.item, couplings.value), n))
+    return lambda x: kernels.product_by_columns(x, columns, n)
+
+
 def proposals(popularity: npt.NDArray[np.integer]) -> Alias:
     """What Metropolis-Hastings proposes: items by a power of their popularity, and now and then any item.
 
@@ -180,7 +246,7 @@ def proposals(popularity: npt.NDArray[np.integer]) -> Alias:
     popularity : int array, (n_items,)
     """
     often = popularity.astype(np.float64) ** POPULARITY_POWER
-    return kernels.alias((1 - UNIFORM_SHARE) * often / often.sum() + UNIFORM_SHARE / len(often))
+    return alias((1 - UNIFORM_SHARE) * often / often.sum() + UNIFORM_SHARE / len(often))
 
 
 def train(
@@ -222,23 +288,22 @@ def train(
     DivergenceError
         Weights or the loss are no finite numbers any more.
     """
-    table = proposals(popularity) if learning.method == "cd" else None
-    users = np.flatnonzero(np.diff(x[0]))
+    users, there = np.flatnonzero(np.diff(x[0])), state.device.placed(x)
+    table = state.device.placed(proposals(popularity)) if learning.method == "cd" else None
     best: tuple[float, int, Any] = (-math.inf, 0, None)
     for epoch in range(learning.n_epochs):
         began, rate = time.perf_counter(), learning.rate_at(epoch / learning.n_epochs)
-        rng = np.random.default_rng([seed, 1, first_epoch + epoch])
-        order, loss = rng.permutation(users), 0.0
-        for start in range(0, len(order), learning.batch_size):
-            chosen = order[start : start + learning.batch_size]
-            case, first = take(x, chosen)
-            state.steps += 1
-            if learning.method == "multi-prediction":
-                loss += multi_prediction_step(state, case, learning, rate, rng, lateral, coupling_rate)
-            else:
-                key = key_of(seed, 2, first_epoch + epoch)
-                cd_step(state, case, first, key, learning, rate, table)
-        _check_divergence(state, loss, learning, rate)
+        rng, key = np.random.default_rng([seed, 1, first_epoch + epoch]), key_of(seed, 2, first_epoch + epoch)
+        loss = 0.0
+        with state.device.learning():
+            for case, first in batches(state.device, there, np.diff(x[0]), rng.permutation(users), learning.batch_size):
+                state.steps += 1
+                if learning.method == "multi-prediction":
+                    loss += multi_prediction_step(state, case, learning, rate, rng, lateral, coupling_rate)
+                else:
+                    cd_step(state, case, first, key, learning, rate, table)
+            loss = float(loss)
+            _check_divergence(state, loss, learning, rate)
         seconds, last = time.perf_counter() - began, epoch + 1 == learning.n_epochs
         measured = score() if score and (last or (epoch + 1) % learning.measure_every == 0) else None
         if measured is not None and measured > best[0]:
@@ -251,18 +316,26 @@ def train(
         state.machine, state.scale, state.couplings = best[2]
 
 
-def take(x: Sparse, rows: npt.NDArray[np.integer]) -> tuple[Sparse, npt.NDArray[np.int64]]:
-    """Some rows of a sparse matrix, in the order given, and the number of each one's first entry among all.
+def batches(
+    device: Device, x: Any, lengths: npt.NDArray[np.integer], order: npt.NDArray[np.integer], batch_size: int
+) -> Iterator[tuple[Any, Any]]:
+    """Mini-batches of histories, and the number of each one's first choice among all; all on a device.
 
     Parameters
     ----------
-    x : sparse, (n_rows, n)
-    rows : int array, (n_taken,)
+    device : Device
+    x : sparse, (n_users, n_items)
+        On the device.
+    lengths : int array, (n_users,)
+        Choices of each history.
+    order : int array, (n,)
+        Users.
+    batch_size : int
     """
-    first, length = x[0][rows], np.diff(x[0])[rows]
-    indptr = np.concatenate(([0], np.cumsum(length)))
-    entry = np.arange(indptr[-1]) + np.repeat(first - indptr[:-1], length)
-    return (indptr, x[1][entry], x[2][entry]), first
+    rows = device.placed(order)
+    for start in range(0, len(order), batch_size):
+        some = slice(start, start + batch_size)
+        yield device.choices.take(x, rows[some], int(lengths[order[some]].sum()))
 
 
 def multi_prediction_step(
@@ -273,7 +346,7 @@ def multi_prediction_step(
     rng: np.random.Generator,
     lateral: Lateral | None = None,
     coupling_rate: float = 0.0,
-) -> float:
+) -> Any:
     """One step of Adam on -log p(whole history | the part of it that is kept); returns that loss, in nats.
 
     Parameters
@@ -291,54 +364,41 @@ def multi_prediction_step(
     The field is b + W h + scale L(kept), h = sigmoid(c + kept W) with hidden units dropped out. Three dense products
     of batch x n_items x n_hidden; what touches the data is sparse.
     """
-    machine = state.machine
-    kept = thinned(x, rng.random(len(x[1])) < learning.keep)
-    h = bernoulli.mean(kernels.sum_rows(kept, machine.W) + machine.c).astype(np.float32)
-    on = rng.random(h.shape, dtype=np.float32) >= learning.hidden_dropout
-    on = np.multiply(on, 1 / (1 - learning.hidden_dropout), dtype=np.float32)
+    machine, kernels, device = state.machine, state.kernels, state.device
+    kept = kernels.thinned(x, device.sent(rng.random(len(x[1])) < learning.keep))
+    h = kernels.hidden_means(kept, machine.W, machine.c)
+    on = device.sent(rng.random(tuple(h.shape), dtype=np.float32) >= learning.hidden_dropout)
+    on = kernels.masked(on, 1 / (1 - learning.hidden_dropout))
     dropped: Floats = h * on
     Z: Floats = dropped @ machine.W.T
     Z += machine.b
     across = None if lateral is None else lateral(kept)
     if across is not None:
         Z += state.scale * across
-    loss = float(kernels.residual(Z, x).sum())
-    Z *= _shares(x, learning.length_power)[:, None]
+    loss = kernels.residual(Z, x).sum()
+    Z *= _shares(kernels.row_sums(x), learning.length_power)[:, None]
     to_hidden: Floats = (Z @ machine.W) * on * h * (1 - h)
     backwards = kernels.transposed(kept, len(machine.b))
     of_W = Z.T @ dropped
     of_W += kernels.sum_rows(backwards, to_hidden)
     if learning.weight_decay:
-        of_W += np.float32(learning.weight_decay) * machine.W
+        of_W += float(learning.weight_decay) * machine.W
     if state.couplings is not None and coupling_rate:
         of_B = kernels.sum_rows(backwards, Z)
         of_B *= state.scale
-        np.fill_diagonal(of_B, 0)
+        kernels.clear_diagonal(of_B)
         state.adam("couplings", state.couplings, of_B, coupling_rate)
     state.adam("W", machine.W, of_W, rate)
     state.adam("b", machine.b, Z.sum(axis=0), rate)
     state.adam("c", machine.c, to_hidden.sum(axis=0), rate)
     if across is not None:
-        state.adam("scale", state.scale, np.array([np.vdot(Z, across)], np.float32), rate)
+        state.adam("scale", state.scale, kernels.inner(Z, across), rate)
     return loss
 
 
-def _shares(x: Sparse, length_power: float) -> Floats:
-    """What each row's gradient is multiplied by: 1 / batch where all histories are equally long."""
-    total = np.add.reduceat(x[2], x[0][:-1]) if len(x[1]) else np.ones(len(x[0]) - 1)
-    return ((total / total.mean()) ** -length_power / len(total)).astype(np.float32)
-
-
-def thinned(x: Sparse, kept: npt.NDArray[np.bool_]) -> Sparse:
-    """Some entries of a sparse matrix.
-
-    Parameters
-    ----------
-    x : sparse, (n_rows, n)
-    kept : bool array, (n_entries,)
-    """
-    so_far = np.concatenate(([0], np.cumsum(kept)))
-    return so_far[x[0]], x[1][kept], x[2][kept]
+def _shares(total: Floats, length_power: float) -> Floats:
+    """What each row's gradient is multiplied by, from its sum: 1 / batch where all histories are equally long."""
+    return (total / total.mean()) ** -length_power / len(total)
 
 
 def cd_step(
@@ -364,68 +424,34 @@ def cd_step(
     table : Alias or None
         Proposals; None draws from the exact softmax.
     """
-    machine = state.machine
+    machine, kernels = state.machine, state.kernels
     where = machine.W, machine.b, machine.c
     if table is None:
-        p, q, fantasy = exact_chains(x, first, key, *where, learning.n_gibbs)
+        p, q, fantasy = kernels.exact_chains(x, first, key, *where, learning.n_gibbs)
     else:
         p, q, fantasy = kernels.chains(x, first, key, *where, table, learning.n_gibbs, learning.n_moves)
-    slot = np.repeat(np.arange(len(p), dtype=np.int32), np.diff(x[0]))
-    item = np.concatenate((x[1], fantasy))
-    order = np.argsort(item, kind="stable")
-    item, sign = item[order], np.concatenate((x[2], -x[2]))[order]
-    ptr = np.append(np.flatnonzero(np.diff(item, prepend=-1)), len(item))
     if state.square is None or state.c_square is None:
-        state.square, state.c_square = np.zeros((len(machine.b), 2), np.float32), np.zeros_like(machine.c)
-    slots = np.concatenate((slot, slot))[order]
-    state.touched = item[ptr[:-1]]
-    kernels.sparse_step(
-        state.touched, ptr, slots, sign, p, q, machine.W, machine.b, state.square, rate, rate, learning.weight_decay
+        state.square = state.device.placed(np.zeros((len(machine.b), 2), np.float32))
+        state.c_square = kernels.zeros_like(machine.c)
+    state.touched = kernels.touched_step(
+        x, fantasy, p, q, machine.W, machine.b, state.square, rate, learning.weight_decay
     )
     gradient = (p - q).sum(axis=0)
-    c_square = state.c_square
+    c_square: Any = state.c_square
     c_square += gradient**2
-    machine.c[...] += np.float32(rate) * gradient / np.sqrt(c_square + np.float32(1e-8))
-
-
-def exact_chains(
-    x: Sparse, first: npt.NDArray[np.int64], key: np.uint64, W: Floats, b: Floats, c: Floats, n_gibbs: int
-) -> tuple[Floats, Floats, npt.NDArray[np.int32]]:
-    """Fantasies by block Gibbs sampling, every choice drawn anew from the exact softmax; see `kernels.choices.chains`.
-
-    Parameters
-    ----------
-    x : sparse, (batch, n_items)
-    first : int64 array, (batch,)
-    key : uint64
-    W, b, c : float32 arrays, (n_items, n_hidden), (n_items,), (n_hidden,)
-    n_gibbs : int
-    """
-    indptr, item, weight = x
-    p = bernoulli.mean(kernels.sum_rows(x, W) + c).astype(np.float32)
-    q, fantasy = p, item.copy()
-    for sweep in range(n_gibbs):
-        h = (uniforms(key, first[:, None], HIDDEN + sweep * len(c) + np.arange(len(c))) < q).astype(np.float32)
-        rising = h @ W.T + b
-        rising = np.exp(rising - rising.max(axis=1, keepdims=True)).astype(np.float64).cumsum(axis=1)
-        for r in range(len(p)):
-            entries = slice(indptr[r], indptr[r + 1])
-            u = uniforms(key, first[r] + np.arange(indptr[r + 1] - indptr[r]), sweep)
-            fantasy[entries] = np.minimum(np.searchsorted(rising[r], u * rising[r, -1], side="right"), len(b) - 1)
-        q = bernoulli.mean(kernels.sum_rows((indptr, fantasy, weight), W) + c).astype(np.float32)
-    return p, q, fantasy
+    machine.c[...] += float(rate) * gradient / (c_square + EPS) ** 0.5
 
 
 def _copied(state: ChoiceState) -> tuple[MultinomialMachine, Floats, Floats | None]:
-    machine = state.machine
-    couplings = None if state.couplings is None else state.couplings.copy()
-    return MultinomialMachine(machine.W.copy(), machine.b.copy(), machine.c.copy()), state.scale.copy(), couplings
+    machine, copied = state.machine, state.kernels.copied
+    couplings = None if state.couplings is None else copied(state.couplings)
+    return MultinomialMachine(*map(copied, (machine.W, machine.b, machine.c))), copied(state.scale), couplings
 
 
 def _check_divergence(state: ChoiceState, loss: float, learning: ChoiceLearning, rate: float) -> None:
     machine = state.machine
     touched = slice(None) if state.touched is None else state.touched
-    largest = max(float(np.abs(array).max(initial=0)) for array in (machine.W[touched], machine.b[touched], machine.c))
+    largest = max(state.kernels.largest(array) for array in (machine.W[touched], machine.b[touched], machine.c))
     if not (largest < LARGEST_WEIGHT and math.isfinite(loss)):
         raise DivergenceError(
             f"learning_rate {rate:g} with method {learning.method!r} is too high for these data: try {rate / 10:g}"
