@@ -8,6 +8,7 @@ import pytest
 
 from harmonium import ChoiceRecommender, GaussianBoltzmann
 from harmonium.cli import main
+from harmonium.cli.clustering import cluster_of
 from harmonium.data import read_interactions
 from harmonium.distributed import people
 
@@ -75,6 +76,14 @@ def test_an_error_on_a_worker_is_the_error_of_one_process(ray_here, histories, t
     told = capsys.readouterr().err
     assert "user 1 and item 1" in told and "twice" in told and "Traceback" not in told
     assert not (tmp_path / "lists").exists()
+
+
+def test_what_ray_prints_meanwhile_is_no_result(capsys):
+    with cluster_of(2, 1, None, None):
+        print("(raylet) A worker died or was killed while executing a task by an unexpected system error.")
+    print("result")
+    told = capsys.readouterr()
+    assert told.out == "result\n" and "A worker died" in told.err
 
 
 def test_workers_options_without_workers_are_told(histories, tmp_path, capsys):
