@@ -1,8 +1,9 @@
 """Speed of learning on a GPU: shares of its matrix peak, epochs of MovieLens 1M, against `rbms` and scikit-learn.
 
 PCD-1 of dense machines of 784-500 and 20,000-500 Bernoulli units at large mini-batches, and CD-1 of the rating machine
-with 128 hidden units, as `throughput.py` has it, on the device and on the CPU. The peak is the device's own float32
-matrix product; five products of batch x n_visible x n_hidden a dense step cannot be saved. `rbms` runs on the same
+with 128 hidden units, as `throughput.py` has it, on the device and on the CPU. The same of the multinomial machine of
+20,000 items and 200 hidden units, by every method. The peak is the device's own float32 matrix product; five products
+of batch x n_visible x n_hidden a dense step, three a step of multi-prediction, cannot be saved. `rbms` runs on the same
 device, scikit-learn on the CPU, in the same run. HARMONIUM_PRECISION=tf32 lets products round their factors.
 
     python benchmarks/gpu.py [--device cuda] [--data DIR] [--quick] [--no-peers] [--json]
@@ -21,14 +22,19 @@ import numpy as np
 
 from _machine import describe, print_json
 from _peers import RBMS, peer_python, run_peer
-from harmonium import RBM, RatingRBM
+from harmonium import RBM, Interactions, MultinomialRBM, RatingRBM
 from harmonium.errors import SettingError
 from harmonium.kernels.devices import Device, device
+from harmonium.training.choices import METHODS
 from throughput import BATCH, MULTIPLY_ADDS, N_HIDDEN, ratings_of
+from wide import N_USERS, made
 
 DENSE = ((784, 500), (20_000, 500))
 BATCHES = (500, 4_000)
 PRODUCTS = 5  # as in dense.py
+CHOICE_ITEMS, CHOICE_HIDDEN, N_CHOICES = 20_000, 200, 1_000_000
+CHOICE_BATCHES = (200, 2_000)  # the estimator's own, and one that fills a GPU
+CHOICE_PRODUCTS = 3
 N_EPOCHS = 4  # the first one compiles and is left out
 GEMM_SIZE = 8192
 
@@ -62,6 +68,27 @@ def rating_epoch(where: str, ratings: Any, batch: int) -> float:
     )  # fmt: skip
     machine.fit(ratings)
     return min(event.seconds for event in machine.history_ if event.kind == "epoch" and event.epoch > 1)
+
+
+def choice_epoch(where: str, x: Interactions, method: str, batch: int) -> float:
+    """Seconds of an epoch of the multinomial machine, the best one."""
+    machine = MultinomialRBM(CHOICE_HIDDEN, method=method, n_epochs=N_EPOCHS, batch_size=batch, device=where).fit(x)
+    return min(event.seconds for event in machine.history_ if event.kind == "choice epoch" and event.epoch > 1)
+
+
+def choice_figures(where: str, peak: float, quick: bool) -> dict[str, float]:
+    """Cases a second of the multinomial machine on the device, how much faster than the CPU, and shares of the peak."""
+    x = made(CHOICE_ITEMS, N_CHOICES // (50 if quick else 1), 400 if quick else N_USERS)
+    flops, figures = 2 * CHOICE_PRODUCTS * CHOICE_ITEMS * CHOICE_HIDDEN * x.n_users, {}
+    for method in METHODS:
+        for batch in CHOICE_BATCHES:
+            there, here = (choice_epoch(name, x, method, batch) for name in (where, "cpu"))
+            name = f"multinomial_{method.replace('-', '_')}_batch_{batch}"
+            figures |= {f"samples_per_second_{name}": x.n_users / there, f"speedup_over_cpu_{name}": here / there}
+            if method == "multi-prediction":
+                figures |= {f"share_of_peak_{name}": flops / there / 1e9 / peak}
+            print(f"{name}: {x.n_users / there:,.0f} cases a second", file=sys.stderr, flush=True)
+    return figures
 
 
 def peers(where: Device, batches: tuple[int, ...]) -> dict[str, float]:
@@ -102,6 +129,7 @@ def main() -> None:
             figures |= {f"samples_per_second_{name}": rate}
             figures |= {f"share_of_peak_{name}": rate * 2 * PRODUCTS * n_visible * n_hidden / 1e9 / peak}
             print(f"{name}: {rate:,.0f} cases a second", file=sys.stderr)
+    figures |= choice_figures(asked.device, peak, asked.quick)
     ratings = ratings_of(asked.data)
     for batch in (BATCH, 6_040):
         there, here = (rating_epoch(name, ratings, batch) for name in (asked.device, "cpu"))

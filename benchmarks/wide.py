@@ -21,7 +21,7 @@ N_USERS = 20_000
 EXPONENT = 1.0  # of Zipf's law
 
 
-def made(n_items: int, n_interactions: int) -> Interactions:
+def made(n_items: int, n_interactions: int, n_users: int = N_USERS) -> Interactions:
     """Choices of items drawn by Zipf's law, their number the same whatever the catalogue."""
     rng = np.random.default_rng(0)
     p = 1.0 / np.arange(1, n_items + 1) ** EXPONENT
@@ -29,11 +29,11 @@ def made(n_items: int, n_interactions: int) -> Interactions:
     pairs = np.zeros(0, np.int64)
     while len(pairs) < n_interactions:
         item = np.searchsorted(rising, rng.random(n_interactions))
-        more = rng.integers(0, N_USERS, n_interactions) * n_items + np.minimum(item, n_items - 1)
+        more = rng.integers(0, n_users, n_interactions) * n_items + np.minimum(item, n_items - 1)
         pairs = np.unique(np.concatenate((pairs, more)))
     user, item = np.divmod(rng.permutation(pairs)[:n_interactions], n_items)
     order = rng.permutation(n_items)  # popular items are not neighbours in memory
-    return Interactions.from_arrays(user, order[item], Vocabulary(np.arange(N_USERS)), Vocabulary(np.arange(n_items)))
+    return Interactions.from_arrays(user, order[item], Vocabulary(np.arange(n_users)), Vocabulary(np.arange(n_items)))
 
 
 def seconds_an_epoch(n_items: int, arguments: argparse.Namespace) -> dict[str, float]:

@@ -6,7 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from harmonium import ChoiceRecommender, GaussianBoltzmann
 from harmonium.cli import main
+from harmonium.cli.clustering import cluster_of
+from harmonium.data import read_interactions
 from harmonium.distributed import people
 
 pytestmark = pytest.mark.filterwarnings(
@@ -54,6 +57,18 @@ def test_commands_with_workers_do_what_they_do_without(ray_here, histories, caps
     np.testing.assert_allclose(by_one["score"], alone["score"], rtol=1e-3)  # of the machine learnt in one process
 
 
+def test_lists_of_choices_are_the_same_with_workers(ray_here, histories, tmp_path, capsys):
+    x = read_interactions(histories / "*.parquet", at_least=3)
+    ChoiceRecommender(GaussianBoltzmann(ridge=3.0).fit(x)).save(tmp_path / "c.harmonium")
+    for workers in ((), ("--workers", "2")):
+        where = tmp_path / "c.harmonium", histories / "*.parquet", "-o", tmp_path / f"lists-{len(workers)}"
+        assert run("batch", *where, "-n", "5", "--at-least", "5", "--quiet", *workers) == 0
+    alone, shared = (pl.read_parquet(tmp_path / f"lists-{k}" / "*.parquet").sort("user_id", "rank") for k in (0, 2))
+    assert alone["user_id"].n_unique() == 60 and alone.height == 300
+    assert alone.drop("score").equals(shared.drop("score"))
+    np.testing.assert_allclose(shared["score"], alone["score"], rtol=1e-4, atol=1e-6)
+
+
 def test_an_error_on_a_worker_is_the_error_of_one_process(ray_here, histories, tmp_path, capsys):
     pl.DataFrame({"user": [1, 1], "item": [1, 1], "rating": [5.0, 4.0]}).write_parquet(tmp_path / "twice.parquet")
     where = histories / "1.harmonium", tmp_path / "twice.parquet", "-o", tmp_path / "lists"
@@ -61,6 +76,14 @@ def test_an_error_on_a_worker_is_the_error_of_one_process(ray_here, histories, t
     told = capsys.readouterr().err
     assert "user 1 and item 1" in told and "twice" in told and "Traceback" not in told
     assert not (tmp_path / "lists").exists()
+
+
+def test_what_ray_prints_meanwhile_is_no_result(capsys):
+    with cluster_of(2, 1, None, None):
+        print("(raylet) A worker died or was killed while executing a task by an unexpected system error.")
+    print("result")
+    told = capsys.readouterr()
+    assert told.out == "result\n" and "A worker died" in told.err
 
 
 def test_workers_options_without_workers_are_told(histories, tmp_path, capsys):

@@ -9,7 +9,7 @@ from harmonium.errors import NotEnoughMemoryError, SettingError
 from harmonium.kernels import choices, linear
 
 torch = pytest.importorskip("torch")
-gpu_choices = pytest.importorskip("harmonium.kernels.gpu_choices")
+gpu_gram = pytest.importorskip("harmonium.kernels.gpu_gram")
 gpu_linear = pytest.importorskip("harmonium.kernels.gpu_linear")
 
 
@@ -26,12 +26,12 @@ def sparse(x):
 
 @pytest.mark.parametrize("chunk", [1, 70, 1 << 20])
 def test_products_with_the_transpose_and_quadratic_forms_are_the_cpus(monkeypatch, chunk):
-    monkeypatch.setattr(gpu_choices, "CHUNK", chunk)
+    monkeypatch.setattr(gpu_gram, "CHUNK", chunk)
     x = sparse(chosen())
     there = tuple(torch.as_tensor(np.array(part)) for part in x)
     M = choices.gram(x, choices.transposed(x, 30), np.empty((30, 30), np.float32))
-    np.testing.assert_allclose(gpu_choices.gram(there, None, torch.empty(30, 30)).numpy(), M, rtol=1e-5, atol=1e-6)
-    found = gpu_choices.quadratic(there, torch.as_tensor(M)).numpy()
+    np.testing.assert_allclose(gpu_gram.gram(there, None, torch.empty(30, 30)).numpy(), M, rtol=1e-5, atol=1e-6)
+    found = gpu_gram.quadratic(there, torch.as_tensor(M)).numpy()
     np.testing.assert_allclose(found, choices.quadratic(x, M), rtol=1e-5)
 
 

@@ -14,7 +14,7 @@ from harmonium.kernels import choices as kernels
 from harmonium.models.multinomial_rbm import MultinomialMachine, energy, free_energy
 from harmonium.randomness import key_of
 from harmonium.training.choice_state import ChoiceState, first_state
-from harmonium.training.choices import ChoiceLearning, cd_step, exact_chains, multi_prediction_step, thinned
+from harmonium.training.choices import ChoiceLearning, cd_step, multi_prediction_step
 
 FALSE_ALARM = 1e-6
 N_ITEMS, N_HIDDEN, N_CHOICES = 4, 3, 3
@@ -67,7 +67,7 @@ def test_long_chains_draw_from_the_model_itself(rng, exact):
     )
     args = x, x[0][:-1], key_of(4), model.W, model.b, model.c
     table = kernels.alias(np.array([1.0, 2, 3, 4]))
-    fantasy = exact_chains(*args, 12)[2] if exact else kernels.chains(*args, table, 40, 4)[2]
+    fantasy = kernels.exact_chains(*args, 12)[2] if exact else kernels.chains(*args, table, 40, 4)[2]
     code = fantasy.reshape(n, N_CHOICES) @ (N_ITEMS ** np.arange(N_CHOICES))[::-1]
     p = np.exp(-free_energy(model, sequences()).astype(np.float64))
     assert chisquare(np.bincount(code, minlength=len(p)), p / p.sum() * n).pvalue > FALSE_ALARM
@@ -113,7 +113,7 @@ def test_multi_predictions_gradient_is_that_of_its_loss(rng):
     learning = ChoiceLearning(n_hidden=N_HIDDEN, keep=0.5, hidden_dropout=0.0, length_power=0.0)
     B = rng.normal(size=(N_ITEMS, N_ITEMS)).astype(np.float32)
     np.fill_diagonal(B, 0)
-    kept = thinned(x, np.random.default_rng(7).random(5) < 0.5)
+    kept = kernels.thinned(x, np.random.default_rng(7).random(5) < 0.5)
     written = [np.zeros((2, N_ITEMS)) for _ in range(2)]
     for dense, part in zip(written, (x, kept)):
         dense[np.repeat([0, 1], np.diff(part[0])), part[1]] = part[2]

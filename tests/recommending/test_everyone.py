@@ -6,7 +6,8 @@ import pytest
 
 from harmonium.data import Ratings, Vocabulary
 from harmonium.errors import DataError, SettingError
-from harmonium.recommending.everyone import Lists, lists_for, recommend_to_everyone
+from harmonium.recommending.everyone import lists_for, recommend_to_everyone
+from harmonium.recommending.wanted_lists import Lists
 
 
 @pytest.fixture(scope="module")

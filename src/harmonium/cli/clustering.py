@@ -1,7 +1,8 @@
 """The options that say where work is done: in this process, or on workers of a cluster."""
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ CLUSTER = (
 def cluster_of(workers: int, cpus_per_worker: int, address: str | None, storage: Path | None) -> Iterator[Any]:
     """The cluster that options name, closed at the end; None for this process.
 
+    With workers everything printed within goes to stderr: Ray tells on stdout of a worker that died, and that is for
+    results.
+
     Parameters
     ----------
     workers, cpus_per_worker : int
@@ -43,5 +47,6 @@ def cluster_of(workers: int, cpus_per_worker: int, address: str | None, storage:
         return
     from harmonium.distributed import Cluster
 
-    with Cluster(workers, cpus_per_worker=cpus_per_worker, address=address, storage=storage) as cluster:
+    how = {"cpus_per_worker": cpus_per_worker, "address": address, "storage": storage}
+    with redirect_stdout(sys.stderr), Cluster(workers, **how) as cluster:
         yield cluster

@@ -10,6 +10,10 @@ from harmonium.data.reading import ID_RULES, _check_choice, source_batches
 from harmonium.errors import DataError, SettingError
 
 
+class NoChoicesError(DataError):
+    """A source has no choices, or none is left of it."""
+
+
 def read_interactions(
     source: Any,
     *,
@@ -78,7 +82,7 @@ def read_interactions(
             columns.setdefault("time", []).append(batch.frame["time"].fill_null(0).to_numpy()[kept])
         n_rows += len(batch.frame)
     if not sum(map(len, columns.get("row", []))):
-        raise DataError("there are no interactions in the source" + _why_none(at_least))
+        raise NoChoicesError("there are no interactions in the source" + _why_none(at_least))
     return _assembled({name: np.concatenate(parts) for name, parts in columns.items()}, codes, duplicates)
 
 

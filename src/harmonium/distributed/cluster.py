@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 import uuid
 import weakref
 from collections.abc import Callable, Generator, Iterator
@@ -21,9 +22,9 @@ from harmonium.distributed import dense_epoch, jobs, shards
 from harmonium.distributed.dense_epoch import DenseShard
 from harmonium.distributed.desk import open_desk
 from harmonium.distributed.jobs import RatingsPart
-from harmonium.distributed.runs import Run, another_group, told
+from harmonium.distributed.runs import Newest, Run, another_group, told
 from harmonium.errors import SettingError
-from harmonium.events import Ended, Event
+from harmonium.events import DenseEpochEnded, Ended, Event, Saved
 from harmonium.kernels.choices import Sparse
 from harmonium.kernels.devices import CPU, Device
 from harmonium.models.level_rbm import LevelRBM
@@ -105,6 +106,7 @@ class Cluster:
         self.max_failures, self.checkpoint_every = int(max_failures), float(checkpoint_every)
         self._storage = None if storage is None else os.path.abspath(storage)
         self._temporary, self._started = "", False
+        self._newest: Newest | None = None  # of the run that goes on
 
     def __enter__(self) -> Self:
         return self
@@ -230,8 +232,23 @@ class Cluster:
             if checkpoint is not None:
                 dense_loop.save(checkpoint, state, learning, X)
 
-        config = {"kind": "dense", "learning": learning}
-        yield from self._run(config, header, arrays, parts, take, state, (dense_loop.MACHINE, "final"))
+        config, saved = {"kind": "dense", "learning": learning}, time.monotonic()
+        for event in self._run(config, header, arrays, parts, take, state, (dense_loop.MACHINE, "final")):
+            yield event
+            due = isinstance(event, DenseEpochEnded) and time.monotonic() - saved > SAVE_EVERY
+            if checkpoint is not None and due and self.bring_up(state):
+                saved = time.monotonic()
+                yield Saved(os.fspath(checkpoint), dense_loop.MACHINE, "final", state.epoch)
+
+    def bring_up(self, state: State | DenseState) -> bool:
+        """Bring the state of the run that goes on up to the workers' last checkpoint; whether there is a newer one.
+
+        Parameters
+        ----------
+        state : State
+            That the run began with.
+        """
+        return self._newest is not None and self._newest.look()
 
     def gram(self, x: Sparse, transposed: Sparse, out: Floats) -> Floats:
         """X'X by Ray Data, a shard of rows a task; as `kernels.choices.gram`.
@@ -293,6 +310,7 @@ class Cluster:
         trainer, ended = self._trainer(config, name), None
         run = Run(trainer)
         events = run.events(desk)
+        self._newest = Newest(os.path.join(trainer.run_config.storage_path, trainer.run_config.name), take)
         try:
             for event in events:
                 if isinstance(event, Ended):
@@ -304,6 +322,8 @@ class Cluster:
             if run.ended_well:
                 take(run.checkpoint())
             raise
+        finally:
+            self._newest = None
         take(run.checkpoint())
         if ended is None:  # stopped on request
             ended = Ended(*name, "interrupted", state.epoch, state.best_epoch)

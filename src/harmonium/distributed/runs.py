@@ -7,14 +7,16 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, final
 
 from harmonium.errors import HarmoniumError
 from harmonium.events import Event
 
 LOOK_EVERY = 0.5  # seconds between two looks at the desk
+CHECKPOINTS = "checkpoint_*"  # Ray Train's names, which rise with time
 
 
 @contextmanager
@@ -36,6 +38,32 @@ def another_group() -> Iterator[None]:
         with suppress(OSError):
             os.setpgid(0, own)
         founder.communicate(b"\n")
+
+
+@final
+class Newest:
+    """The checkpoints of a run that goes on, as they come to lie in its folder.
+
+    Parameters
+    ----------
+    folder : path
+    take : callable
+        Takes a state from a checkpoint's folder; fails where that is not whole yet, or gone already.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], take: Callable[[str], None]):
+        self._folder, self._take, self._taken = Path(folder), take, ""
+
+    def look(self) -> bool:
+        """Take the newest one that is whole and newer than the last; whether there was one."""
+        for path in sorted(self._folder.glob(CHECKPOINTS), reverse=True):
+            if path.name <= self._taken:
+                break
+            with suppress(HarmoniumError, OSError):
+                self._take(os.fspath(path))
+                self._taken = path.name
+                return True
+        return False
 
 
 @final

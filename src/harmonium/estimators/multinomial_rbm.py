@@ -14,17 +14,22 @@ from harmonium.estimators.gaussian_boltzmann import GaussianBoltzmann
 from harmonium.estimators.histories import Asked, Validation, sparse, validation_ndcg
 from harmonium.events import Allocates, Event
 from harmonium.kernels.choices import Sparse
+from harmonium.kernels.devices import Device
+from harmonium.kernels.devices import device as chosen
 from harmonium.models.couplings import Couplings, Dense, Dual, Neighbours
 from harmonium.models.multinomial_rbm import MultinomialMachine
 from harmonium.training.choice_fitting import ChoiceFit, ChoicePlan, fingerprint
 from harmonium.training.choice_state import ChoiceState
-from harmonium.training.choices import ChoiceLearning
+from harmonium.training.choices import ChoiceLearning, lateral_on
 from harmonium.training.memory import announced
+from harmonium.training.on_device import BATCH_COPIES
 from harmonium.training.settings import check_count, check_number
 
 Floats = npt.NDArray[np.float32]
 STRETCHES = (0.7, 0.85, 1.0, 1.15, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0)  # of the lateral field, tried on validation users
 LARGEST_SEED = (1 << 63) - 1
+WAY_OUT = "lower n_hidden or batch_size, or learn with method='cd'"
+ENTRY_BYTES = 16  # of one choice on a device: item, weight, and its share of a mini-batch
 
 
 @final
@@ -55,6 +60,8 @@ class MultinomialRBM(ChoiceModel):
         Machines learned from different seeds, whose fields are averaged.
     random_state : int
         The same seed gives the same model.
+    device : str
+        Where it learns: "cpu", "cuda", "cuda:1", ..., or "auto", a GPU where there is one.
 
     Notes
     -----
@@ -88,24 +95,28 @@ class MultinomialRBM(ChoiceModel):
         patience: int = 0,
         n_machines: int = 1,
         random_state: int = 0,
+        device: str = "cpu",
     ):
         self.n_hidden, self.method, self.keep, self.hidden_dropout = n_hidden, method, keep, hidden_dropout
         self.n_epochs, self.batch_size, self.learning_rate = n_epochs, batch_size, learning_rate
         self.schedule, self.weight_decay, self.length_power = schedule, weight_decay, length_power
         self.n_gibbs, self.n_moves = n_gibbs, n_moves
         self.patience, self.n_machines, self.random_state = patience, n_machines, random_state
+        self.device = device
         self.machines_: tuple[MultinomialMachine, ...] | None = None
 
     def _learn(self, interactions: Interactions, asked: Asked) -> Generator[Event, None, None]:
         validation = asked.validation
         learning = _learning(self)
         _check_machines(self)
-        yield _announced(self, interactions)
+        device = chosen(self.device)
+        yield from _announced(self, interactions, device)
 
         def score_of(state: ChoiceState) -> Callable[[], float]:
-            return _ndcg_of(validation, state.machine.fields)
+            return _ndcg_of(validation, state.fields)
 
-        plan = ChoicePlan(self.n_machines, self.random_state, score_of=score_of if validation else None)
+        scored = score_of if validation else None
+        plan = ChoicePlan(self.n_machines, self.random_state, score_of=scored, device=device)
         fit = _fit(self, interactions, validation, plan, learning)
         try:
             yield from _events(fit, asked)
@@ -165,6 +176,9 @@ class SemiRestricted(ChoiceModel):
     patience, n_machines, random_state : int
         As for `MultinomialRBM`; the machines share the couplings.
     max_memory_gb : float or None
+    device : str
+        Where the dense couplings are made and the hidden units learn; as for `MultinomialRBM`. Neighbours are found on
+        the CPU.
 
     Notes
     -----
@@ -201,6 +215,7 @@ class SemiRestricted(ChoiceModel):
         n_machines: int = 1,
         random_state: int = 0,
         max_memory_gb: float | None = None,
+        device: str = "cpu",
     ):
         self.ridge, self.dropout, self.variance_power = ridge, dropout, variance_power
         self.user_degree, self.item_degree, self.output_degree = user_degree, item_degree, output_degree
@@ -211,7 +226,7 @@ class SemiRestricted(ChoiceModel):
         self.scale = scale
         self.joint_epochs, self.coupling_rate = joint_epochs, coupling_rate
         self.patience, self.n_machines, self.random_state = patience, n_machines, random_state
-        self.max_memory_gb = max_memory_gb
+        self.max_memory_gb, self.device = max_memory_gb, device
         self.couplings_: tuple[Couplings, ...] | None = None
         self.machines_: tuple[MultinomialMachine, ...] | None = None
         self.scales_: tuple[float, ...] | None = None
@@ -220,12 +235,14 @@ class SemiRestricted(ChoiceModel):
         validation = asked.validation
         learning = _learning(self)
         self._check()
-        closed = GaussianBoltzmann(**{name: getattr(self, name) for name in _OF_COUPLINGS})
+        device = chosen(self.device)
+        where = self.device if self.shape == "dense" else "cpu"
+        closed = GaussianBoltzmann(**{name: getattr(self, name) for name in _OF_COUPLINGS}, device=where)
         yield from closed.fitting(interactions)
         couplings = closed.couplings_
-        assert couplings is not None
-        yield _announced(self, interactions)
-        fit = _fit(self, interactions, validation, self._plan(couplings, validation), learning)
+        assert isinstance(couplings, Dense | Neighbours)
+        yield from _announced(self, interactions, device)
+        fit = _fit(self, interactions, validation, self._plan(couplings, validation, device), learning)
         try:
             yield from _events(fit, asked)
         finally:
@@ -238,13 +255,15 @@ class SemiRestricted(ChoiceModel):
         if validation is not None:
             self.scales_ = _best_scales(self, validation)
 
-    def _plan(self, couplings: Couplings, validation: Validation | None) -> ChoicePlan:
+    def _plan(self, couplings: Dense | Neighbours, validation: Validation | None, device: Device) -> ChoicePlan:
+        of_closed = lateral_on(device, couplings)
+
         def lateral_of(state: ChoiceState) -> Callable[[Sparse], Floats]:
-            return lambda case: across(couplings if state.couplings is None else Dense(state.couplings), case)
+            return lambda x: of_closed(x) if state.couplings is None else state.kernels.sum_rows(x, state.couplings)
 
         def score_of(state: ChoiceState) -> Callable[[], float]:
             lateral = lateral_of(state)
-            return _ndcg_of(validation, lambda x: _sum(state.machine.fields(x), state.scale[0], lateral(x)))
+            return _ndcg_of(validation, lambda x: state.fields(x, lateral))
 
         joint = {**_learning_settings(self), "n_epochs": self.joint_epochs}
         return ChoicePlan(
@@ -256,6 +275,7 @@ class SemiRestricted(ChoiceModel):
             couplings.B if isinstance(couplings, Dense) else None,
             ChoiceLearning(**joint) if self.joint_epochs else None,
             float(self.coupling_rate),
+            device,
         )
 
     def _fields(self, x: Sparse, stretch: float = 1.0) -> Floats:
@@ -377,13 +397,31 @@ def _events(fit: ChoiceFit, asked: Asked) -> Iterator[Event]:
     yield from fit.events(asked.checkpoint)
 
 
-def _announced(model: Any, interactions: Interactions) -> Allocates:
+def _announced(model: Any, interactions: Interactions, device: Device) -> Iterator[Allocates]:
+    """Say what the weights and a mini-batch take here, and on a device what lies there beside."""
     n_weights = interactions.n_items * int(model.n_hidden)
     batch = 3 * min(int(model.batch_size), interactions.n_users) * interactions.n_items
     cd = getattr(model, "method", "") == "cd"
-    n_bytes = 4 * (n_weights * (model.n_machines + 1) + (0 if cd else 4 * n_weights + batch))  # one for the best epoch
+    of_learning = 0 if cd else 4 * n_weights + batch
     what = f"weights of {interactions.n_items:,} items and {model.n_hidden:,} hidden units"
-    return announced(what, n_bytes, "lower n_hidden or batch_size, or learn with method='cd'", None)
+    n_bytes = 4 * (n_weights * (model.n_machines + 1) + (0 if device.on_torch else of_learning))
+    yield announced(what, n_bytes, WAY_OUT, None)
+    if device.on_torch:
+        share = min(1.0, int(model.batch_size) / interactions.n_users)
+        rows = BATCH_COPIES * int(share * interactions.n_entries) * int(model.n_hidden)
+        n_bytes = 4 * (2 * n_weights + of_learning + rows) + ENTRY_BYTES * interactions.n_entries
+        n_bytes += _lateral_bytes(model, interactions.n_items)
+        way_out = f"{WAY_OUT}; device='cpu' takes the machine's own memory"
+        yield announced(f"choices and {what} on {device.title}", n_bytes, way_out, device=device)
+
+
+def _lateral_bytes(model: Any, n_items: int) -> int:
+    """Of the lateral couplings on a device: with their moments and their gradient where they learn."""
+    if not isinstance(model, SemiRestricted):
+        return 0
+    if model.shape == "neighbours":
+        return 8 * n_items * (int(model.n_neighbours) + int(model.batch_size))
+    return 4 * n_items**2 * (5 if model.joint_epochs else 1)
 
 
 def _ndcg_of(validation: Validation | None, fields: Callable[[Sparse], Floats]) -> Callable[[], float]:

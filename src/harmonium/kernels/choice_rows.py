@@ -7,15 +7,13 @@ Sums of rows, Gram matrices, ranked lists, fantasies and steps.
 
 import numpy as np
 
+from harmonium.kernels.choice_arrays import EPS, FINE, HIDDEN, SWEEP
 from harmonium.kernels.cpu_math import exp, sigmoid, uniform
 from harmonium.kernels.jit import compiled, inlined, prefetch
 
 f32 = np.float32
-_FINE = 2.0**-24  # of a second uniform, which reaches the items that 24 bits leave out
-_HIDDEN = 1 << 31  # counters of a case's hidden units begin here, those of its entries' moves at 0
 TOGETHER = 16  # entries whose proposals are fetched together
 AHEAD = 8  # rows that are on their way while others are added
-_SWEEP = 1 << 16  # counters between two sweeps of hidden units
 
 
 @inlined
@@ -216,14 +214,14 @@ def chain_rows(
         q[:] = p
         for sweep in range(n_gibbs):
             for j in range(n_hidden):
-                h[j] = f32(1) if uniform(key, first[r], _HIDDEN + sweep * _SWEEP + j) < q[j] else f32(0)
+                h[j] = f32(1) if uniform(key, first[r], HIDDEN + sweep * SWEEP + j) < q[j] else f32(0)
             for begin in range(lo, hi, TOGETHER):
                 end = min(begin + TOGETHER, hi)
                 for t in range(begin, end):
                     e = first[r] + t - lo
                     for m in range(n_moves):
                         at = 4 * (sweep * n_moves + m)
-                        u = np.float64(uniform(key, e, at)) + np.float64(uniform(key, e, at + 1)) * _FINE
+                        u = np.float64(uniform(key, e, at)) + np.float64(uniform(key, e, at + 1)) * FINE
                         k = min(np.int64(u * n_items), n_items - 1)
                         proposal[t - begin, m] = k
                         ask_for_one(threshold, k)
@@ -281,10 +279,10 @@ def sparse_step(start, stop, touched, ptr, slot, sign, P, Q, W, b, square, rate,
             total += g[j] * g[j]
         square[i, 0] += total / f32(g.shape[0])
         square[i, 1] += g_b * g_b
-        step = rate / np.sqrt(square[i, 0] + f32(1e-8))
+        step = rate / np.sqrt(square[i, 0] + f32(EPS))
         for j in range(g.shape[0]):
             w[j] += step * g[j]
-        b[i] += bias_rate * g_b / np.sqrt(square[i, 1] + f32(1e-8))
+        b[i] += bias_rate * g_b / np.sqrt(square[i, 1] + f32(EPS))
 
 
 @compiled
@@ -296,7 +294,7 @@ def adam_rows(start, stop, x, gradient, mean, square, rate, beta1, beta2, correc
         for j in range(p.shape[0]):
             m[j] = beta1 * m[j] + (one - beta1) * g[j]
             v[j] = beta2 * v[j] + (one - beta2) * g[j] * g[j]
-            p[j] -= rate * (m[j] * correction1) / (np.sqrt(v[j] * correction2) + f32(1e-8))
+            p[j] -= rate * (m[j] * correction1) / (np.sqrt(v[j] * correction2) + f32(EPS))
 
 
 @compiled

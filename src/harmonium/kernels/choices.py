@@ -11,10 +11,22 @@ import numpy as np
 import numpy.typing as npt
 
 from harmonium.data.sorting import row_pointer, stable_order
+from harmonium.kernels.choice_arrays import BETA_1, BETA_2, HIDDEN
+from harmonium.kernels.choice_arrays import Floats as Floats
+from harmonium.kernels.choice_arrays import Sparse as Sparse
+from harmonium.kernels.choice_arrays import clear_diagonal as clear_diagonal
+from harmonium.kernels.choice_arrays import copied as copied
+from harmonium.kernels.choice_arrays import inner as inner
+from harmonium.kernels.choice_arrays import largest as largest
+from harmonium.kernels.choice_arrays import masked as masked
+from harmonium.kernels.choice_arrays import row_sums as row_sums
+from harmonium.kernels.choice_arrays import take as take
+from harmonium.kernels.choice_arrays import thinned as thinned
+from harmonium.kernels.choice_arrays import zeros_like as zeros_like
+from harmonium.randomness import uniforms
+from harmonium.units import bernoulli
 
 LITTLE = 200_000  # multiplications that take less time than handing them to threads
-Floats = npt.NDArray[np.float32]
-Sparse = tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], Floats]
 
 
 class Alias(NamedTuple):
@@ -97,6 +109,18 @@ def sum_rows(x: Sparse, M: Floats) -> Floats:
     out = np.empty((len(x[0]) - 1, M.shape[1]), np.float32)
     _over_rows("sum_rows", _cost(x[0]), *x, M, out)
     return out
+
+
+def hidden_means(x: Sparse, W: Floats, c: Floats) -> Floats:
+    """Means of hidden Bernoulli units, sigmoid(c + X W): (n_rows, n_hidden).
+
+    Parameters
+    ----------
+    x : sparse, (n_rows, n_items)
+    W : float32 array, (n_items, n_hidden)
+    c : float32 array, (n_hidden,)
+    """
+    return bernoulli.mean(sum_rows(x, W) + c).astype(np.float32)
 
 
 def product(x: Sparse, of: Sparse, n_columns: int) -> Floats:
@@ -248,6 +272,68 @@ def chains(
     return p, q, fantasy
 
 
+def exact_chains(
+    x: Sparse, first: npt.NDArray[np.int64], key: np.uint64, W: Floats, b: Floats, c: Floats, n_gibbs: int
+) -> tuple[Floats, Floats, npt.NDArray[np.int32]]:
+    """Fantasies by block Gibbs sampling, every choice drawn anew from the exact softmax; see `chains`.
+
+    Parameters
+    ----------
+    x : sparse, (batch, n_items)
+    first : int64 array, (batch,)
+    key : uint64
+    W, b, c : float32 arrays, (n_items, n_hidden), (n_items,), (n_hidden,)
+    n_gibbs : int
+    """
+    indptr, item, weight = x
+    p = hidden_means(x, W, c)
+    q, fantasy = p, item.copy()
+    for sweep in range(n_gibbs):
+        h = (uniforms(key, first[:, None], HIDDEN + sweep * len(c) + np.arange(len(c))) < q).astype(np.float32)
+        rising = h @ W.T + b
+        rising = np.exp(rising - rising.max(axis=1, keepdims=True)).astype(np.float64).cumsum(axis=1)
+        for r in range(len(p)):
+            entries = slice(indptr[r], indptr[r + 1])
+            u = uniforms(key, first[r] + np.arange(indptr[r + 1] - indptr[r]), sweep)
+            fantasy[entries] = np.minimum(np.searchsorted(rising[r], u * rising[r, -1], side="right"), len(b) - 1)
+        q = hidden_means((indptr, fantasy, weight), W, c)
+    return p, q, fantasy
+
+
+def touched_step(
+    x: Sparse, fantasy: npt.NDArray[np.int32], p: Floats, q: Floats, W: Floats, b: Floats, square: Floats,
+    rate: float, decay: float,
+) -> npt.NDArray[np.int32] | None:  # fmt: skip
+    """One Adagrad step of contrastive divergence, of the rows of items that data or fantasies have and no others.
+
+    Parameters
+    ----------
+    x : sparse, (batch, n_items)
+    fantasy : int32 array, (n_entries,)
+    p, q : float32 arrays, (batch, n_hidden)
+        Hidden means at the data and at the fantasies.
+    W, b : float32 arrays, (n_items, n_hidden) and (n_items,)
+        Changed in place, as is the next.
+    square : float32 array, (n_items, 2)
+        Running squares of each row of W and of each bias.
+    rate, decay : float
+
+    Returns
+    -------
+    int32 array, or None
+        The items whose rows have changed; None where nobody has waited to know.
+    """
+    slot = np.repeat(np.arange(len(p), dtype=np.int32), np.diff(x[0]))
+    item = np.concatenate((x[1], fantasy))
+    order = stable_order(item)
+    order = slice(None) if order is None else order
+    item, sign = item[order], np.concatenate((x[2], -x[2]))[order]
+    ptr = np.append(np.flatnonzero(np.diff(item, prepend=-1)), len(item))
+    touched = item[ptr[:-1]]
+    sparse_step(touched, ptr, np.concatenate((slot, slot))[order], sign, p, q, W, b, square, rate, rate, decay)
+    return touched
+
+
 def sparse_step(touched, ptr, slot, sign, P, Q, W, b, square, rate: float, bias_rate: float, decay: float) -> None:
     """One Adagrad step of the rows of touched items, in place; see `choices_reference.sparse_step`."""
     rates = (np.float32(value) for value in (rate, bias_rate, decay))
@@ -270,9 +356,6 @@ def adam(x: Floats, gradient: Floats, moments: tuple[Floats, Floats], rate: floa
     corrections = 1 / (1 - BETA_1**t), 1 / (1 - BETA_2**t)
     numbers = (np.float32(value) for value in (rate, BETA_1, BETA_2, *corrections))
     _over_rows("adam_rows", np.arange(len(flat[0]) + 1), *flat, *numbers)
-
-
-BETA_1, BETA_2 = 0.9, 0.999
 
 
 def residual(Z: Floats, x: Sparse) -> npt.NDArray[np.float64]:

@@ -2,12 +2,10 @@
 
 import numpy as np
 
-from harmonium.kernels.choices import BETA_1, BETA_2, Alias, Floats, Sparse
+from harmonium.kernels.choice_arrays import BETA_1, BETA_2, EPS, FINE, HIDDEN, SWEEP
+from harmonium.kernels.choices import Alias, Floats, Sparse
 from harmonium.randomness import uniforms
 from harmonium.units import bernoulli
-
-FINE = 2.0**-24
-HIDDEN, SWEEP = 1 << 31, 1 << 16  # see `choice_rows`
 
 
 def dense(x: Sparse, n: int) -> Floats:
@@ -108,8 +106,8 @@ def sparse_step(touched, ptr, slot, sign, P, Q, W, b, square, rate: float, bias_
         g = s @ np.where((s > 0)[:, None], P[at], Q[at]) - np.float32(decay) * W[i]
         square[i, 0] += np.mean(g * g)
         square[i, 1] += s.sum() ** 2
-        W[i] += rate / np.sqrt(square[i, 0] + 1e-8) * g
-        b[i] += bias_rate * s.sum() / np.sqrt(square[i, 1] + 1e-8)
+        W[i] += rate / np.sqrt(square[i, 0] + EPS) * g
+        b[i] += bias_rate * s.sum() / np.sqrt(square[i, 1] + EPS)
 
 
 def adam(x: Floats, gradient: Floats, moments: tuple[Floats, Floats], rate: float, t: int) -> None:
@@ -117,7 +115,7 @@ def adam(x: Floats, gradient: Floats, moments: tuple[Floats, Floats], rate: floa
     mean, square = moments
     mean[...] = BETA_1 * mean + (1 - BETA_1) * gradient
     square[...] = BETA_2 * square + (1 - BETA_2) * gradient * gradient
-    x -= rate * (mean / (1 - BETA_1**t)) / (np.sqrt(square / (1 - BETA_2**t)) + 1e-8)
+    x -= rate * (mean / (1 - BETA_1**t)) / (np.sqrt(square / (1 - BETA_2**t)) + EPS)
 
 
 def residual(Z: Floats, x: Sparse):

@@ -7,8 +7,9 @@ those of `gpu`; "torch" is torch's own CPU device, which takes the same path as 
 import importlib
 import os
 import re
+from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from harmonium.errors import SettingError
 from harmonium.kernels import backend
@@ -46,6 +47,42 @@ class Device(NamedTuple):
     def kernels(self) -> ModuleType:
         """The module of kernels that takes its arrays."""
         return importlib.import_module("harmonium.kernels.gpu") if self.on_torch else backend()
+
+    @property
+    def choices(self) -> ModuleType:
+        """The module of kernels for choices that takes its arrays."""
+        return importlib.import_module(f"harmonium.kernels.{'gpu_choices' if self.on_torch else 'choices'}")
+
+    def placed(self, arrays: Any) -> Any:
+        """NumPy's arrays, or bundles of them, copied to where this device has its own; the same ones on "cpu".
+
+        Parameters
+        ----------
+        arrays : array, tuple or dict
+        """
+        return self.kernels.to_device(arrays, self.torch_name) if self.on_torch else arrays
+
+    def fetched(self, arrays: Any) -> Any:
+        """The device's arrays, or bundles of them, as NumPy has them.
+
+        Parameters
+        ----------
+        arrays : array, tuple or dict
+        """
+        return self.kernels.to_host(arrays) if self.on_torch else arrays
+
+    def sent(self, array: Any) -> Any:
+        """As `placed`, of one small array that nobody changes or waits for.
+
+        Parameters
+        ----------
+        array : array
+        """
+        return self.kernels.sent(array, self.torch_name) if self.on_torch else array
+
+    def learning(self) -> AbstractContextManager[None]:
+        """What learning runs within."""
+        return self.kernels.learning(self.torch_name) if self.on_torch else nullcontext()
 
 
 CPU = Device()

@@ -4,6 +4,7 @@ from harmonium.kernels.gpu_arrays import exactly as exactly
 from harmonium.kernels.gpu_arrays import finish as finish
 from harmonium.kernels.gpu_arrays import free_bytes as free_bytes
 from harmonium.kernels.gpu_arrays import learning as learning
+from harmonium.kernels.gpu_arrays import sent as sent
 from harmonium.kernels.gpu_arrays import to_device as to_device
 from harmonium.kernels.gpu_arrays import to_host as to_host
 from harmonium.kernels.gpu_cases import cd_phase as cd_phase
@@ -12,8 +13,6 @@ from harmonium.kernels.gpu_cases import entry_probabilities as entry_probabiliti
 from harmonium.kernels.gpu_cases import hidden_fields as hidden_fields
 from harmonium.kernels.gpu_cases import mp_phase as mp_phase
 from harmonium.kernels.gpu_cases import predictions as predictions
-from harmonium.kernels.gpu_choices import gram as gram
-from harmonium.kernels.gpu_choices import quadratic as quadratic
 from harmonium.kernels.gpu_dense import ascend as ascend
 from harmonium.kernels.gpu_dense import blank as blank
 from harmonium.kernels.gpu_dense import cases_on as cases_on
@@ -29,6 +28,8 @@ from harmonium.kernels.gpu_dense import normals as normals
 from harmonium.kernels.gpu_dense import numbers as numbers
 from harmonium.kernels.gpu_dense import shorten as shorten
 from harmonium.kernels.gpu_dense import take as take
+from harmonium.kernels.gpu_gram import gram as gram
+from harmonium.kernels.gpu_gram import quadratic as quadratic
 from harmonium.kernels.gpu_linear import invert as invert
 from harmonium.kernels.gpu_linear import needed_bytes as needed_bytes
 from harmonium.kernels.gpu_random import uniforms as uniforms

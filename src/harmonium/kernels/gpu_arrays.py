@@ -57,6 +57,18 @@ def to_device(array: Any, where: str) -> Any:
     return _mapped(array, lambda part: to_device(part, where))
 
 
+def sent(array: np.ndarray, where: str) -> Tensor:
+    """Copy a small array to a device in the order of its work: nobody waits for it, and it may not change meanwhile.
+
+    Parameters
+    ----------
+    array : NumPy array
+    where : str
+    """
+    own = torch.from_numpy(array)
+    return own.pin_memory().to(where, non_blocking=True) if where.startswith("cuda") else own
+
+
 def to_host(array: Any) -> Any:
     """Copy a tensor, or every tensor of a tuple, list or dict, to a NumPy array; anything else stays as it is.
 

@@ -3,7 +3,7 @@
 import torch
 
 from harmonium.kernels.gpu_arrays import Tensor
-from harmonium.kernels.gpu_choices import CHUNK
+from harmonium.kernels.gpu_gram import CHUNK
 from harmonium.kernels.linear import BLOCK
 
 

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Protocol, final
 
 import numpy as np
@@ -10,53 +9,16 @@ import numpy.typing as npt
 
 from harmonium.data import Ratings, read_ratings
 from harmonium.data.histories import history_files, new_folder, write_parts
-from harmonium.recommending.catalogue import Years
+from harmonium.errors import SettingError
+from harmonium.recommending.choice_lists import choice_lists_for, read_choice_histories
+from harmonium.recommending.choice_recommender import ChoiceRecommender
 from harmonium.recommending.history import History
 from harmonium.recommending.many import Wanted, rank_many
-from harmonium.recommending.recommender import MOST_ASKED, Recommender
-from harmonium.training.settings import check_count
+from harmonium.recommending.opening import open_model
+from harmonium.recommending.recommender import Recommender
+from harmonium.recommending.wanted_lists import Columns, Lists, joined, table_of
 
 AT_ONCE = 256  # people whose scores are made together
-Columns = dict[str, Any]  # arrays or lists of one length, by name
-
-
-@final
-@dataclass(frozen=True)
-class Lists:
-    """Which lists are wanted; as for `Recommender.recommend`.
-
-    Parameters
-    ----------
-    n : int
-    exclude_seen : bool
-    allow, deny : tuple, optional
-    min_ratings : int
-    genres : tuple of str, optional
-    years : (int or None, int or None), optional
-    """
-
-    n: int = 10
-    exclude_seen: bool = True
-    allow: tuple[Any, ...] | None = None
-    deny: tuple[Any, ...] | None = None
-    min_ratings: int = 0
-    genres: tuple[str, ...] | None = None
-    years: Years | None = None
-
-    def candidates(self, recommender: Recommender) -> npt.NDArray[np.bool_]:
-        """Items that the filters leave: (n_items,).
-
-        Parameters
-        ----------
-        recommender : Recommender
-
-        Raises
-        ------
-        SettingError, UnknownIdError, AmbiguousTitleError
-            `n` or a filter is out of range; an item is unknown, or a title fits several.
-        """
-        check_count("n", self.n, 1, MOST_ASKED)
-        return recommender._catalogue.left_by(self.allow, self.deny, self.min_ratings, self.genres, self.years)
 
 
 def lists_for(recommender: Recommender, histories: Ratings, wanted: Lists, at_once: int = AT_ONCE) -> Iterator[Columns]:
@@ -87,7 +49,7 @@ def lists_for(recommender: Recommender, histories: Ratings, wanted: Lists, at_on
             for user in people
         ]
         _, item, score, _ = rank_many(recommender, asked)
-        yield _table(recommender, histories, people, item, score)
+        yield table_of(recommender, histories.users, people, item, score)
 
 
 def _history(recommender: Recommender, histories: Ratings, user: int, place: npt.NDArray[np.integer]) -> History:
@@ -97,25 +59,27 @@ def _history(recommender: Recommender, histories: Ratings, user: int, place: npt
     return History(item[item >= 0].astype(np.int64), level[item >= 0], recommender.items)
 
 
-def _table(
-    recommender: Recommender, histories: Ratings, people: range, chosen: npt.NDArray, score: npt.NDArray
-) -> Columns:
-    there = chosen >= 0
-    lengths, item = there.sum(axis=1), chosen[there]
-    users, items = histories.users.ids, recommender.items.ids
-    user = np.repeat(np.asarray(people), lengths)
-    out: Columns = {
-        "user_id": _picked(users, user),
-        "rank": np.concatenate([np.arange(1, n + 1, dtype=np.int32) for n in lengths]),
-        "item_id": _picked(items, item),
-    }
-    if recommender.titles is not None:
-        out["title"] = [recommender._catalogue.title(k) for k in item.tolist()]
-    return out | {"score": score[there].astype(np.float32)}
+def lists_of(
+    recommender: Recommender | ChoiceRecommender, source: Any, wanted: Lists, reading: dict[str, Any]
+) -> Iterator[Columns]:
+    """Ranked lists of all people of a source, of whom it must have the whole histories.
 
+    Parameters
+    ----------
+    recommender : Recommender or ChoiceRecommender
+    source : path, sequence of them, or table
+    wanted : Lists
+    reading : dict
+        Of `read_ratings`, or of `read_choice_histories`: which columns are what.
 
-def _picked(ids: Any, index: npt.NDArray[np.integer]) -> Any:
-    return ids[index] if isinstance(ids, np.ndarray) else [ids[k] for k in index.tolist()]
+    Yields
+    ------
+    dict of arrays
+        See `wanted_lists.table_of`.
+    """
+    if isinstance(recommender, ChoiceRecommender):
+        return choice_lists_for(recommender, read_choice_histories(source, **reading), wanted)
+    return lists_for(recommender, read_ratings(source, scale=recommender.scale, **reading), wanted)
 
 
 @final
@@ -125,15 +89,14 @@ class ListMaker:
     Parameters
     ----------
     model : path
-        A file that `Recommender.save` wrote.
+        A model file of ratings or of choices.
     wanted : Lists
     reading : dict
-        Of `read_ratings`: which columns are what.
+        As of `lists_of`.
     """
 
     def __init__(self, model: str | os.PathLike[str], wanted: Lists, reading: dict[str, Any]):
-        self._recommender, self._wanted = Recommender.load(model), wanted
-        self._reading = {"scale": self._recommender.scale, **reading}
+        self._recommender, self._wanted, self._reading = open_model(model), wanted, reading
 
     def __call__(self, table: Any) -> Columns:
         """The lists of the people of a table, whose histories must be whole.
@@ -143,14 +106,7 @@ class ListMaker:
         table : table
             As `read_ratings` takes.
         """
-        parts = list(lists_for(self._recommender, read_ratings(table, **self._reading), self._wanted))
-        return {name: _joined([part[name] for part in parts]) for name in parts[0]}
-
-
-def _joined(parts: list[Any]) -> Any:
-    if isinstance(parts[0], np.ndarray):
-        return np.concatenate(parts)
-    return [value for part in parts for value in part]
+        return joined(list(lists_of(self._recommender, table, self._wanted, self._reading)))
 
 
 class Places(Protocol):
@@ -172,8 +128,10 @@ def recommend_to_everyone(
     user: str | None = None,
     item: str | None = None,
     rating: str | bool | None = None,
-    duplicates: str = "error",
-    missing: str = "error",
+    at_least: float | None = None,
+    weights: bool = False,
+    duplicates: str | None = None,
+    missing: str | None = None,
     force: bool = False,
     engine: Places | None = None,
 ) -> None:
@@ -182,15 +140,23 @@ def recommend_to_everyone(
     Parameters
     ----------
     model : path
-        A file that `Recommender.save` wrote.
+        A file that `Recommender.save` or `ChoiceRecommender.save` wrote.
     histories : path, glob pattern or sequence of them
-        Parquet files with one row a rating, a person's anywhere among them.
+        Parquet files with one row a rating or a choice, a person's anywhere among them.
     output : path
-        The folder; it appears whole or not at all. Its columns are those of `lists_for`.
+        The folder; it appears whole or not at all. Its columns are those of `wanted_lists.table_of`.
     wanted : Lists, optional
     user, item, rating : str, optional
-        Names of the columns, guessed when not given; see `read_ratings`, also for the next two.
-    duplicates, missing : str
+        Names of the columns, guessed when not given; see `read_ratings`. A model of choices looks at the last only for
+        the next two.
+    at_least : float, optional
+        Of a model of choices: only rows of at least this rating are choices. People who have none get the popular list.
+    weights : bool
+        Of a model of choices: whether the ratings are weights, such as numbers of plays.
+    duplicates : str, optional
+        See `read_ratings`, or `read_interactions`; what these do when not given.
+    missing : str, optional
+        See `read_ratings`; of a model of ratings.
     force : bool
         Replace a folder that exists.
     engine : Cluster, optional
@@ -205,18 +171,31 @@ def recommend_to_everyone(
 
     Notes
     -----
-    In one process all histories are held in memory, 5 bytes a rating.
+    In one process all histories are held in memory, 5 bytes a rating, 16 a choice.
     """
     wanted, model = wanted or Lists(), os.path.abspath(model)
-    files, columns = history_files(histories, user, item, rating)
-    reading = {**columns, "time": False, "duplicates": duplicates, "missing": missing}
-    recommender = Recommender.load(model)
+    recommender = open_model(model)
     wanted.candidates(recommender)  # fails here rather than on a worker
+    given = {name: value for name, value in (("duplicates", duplicates), ("missing", missing)) if value is not None}
+    if isinstance(recommender, ChoiceRecommender):
+        _refuse(missing is not None, "missing: a model of choices asks for no ratings; at_least leaves rows out")
+        looked_at = at_least is not None or weights
+        files, columns = history_files(histories, user, item, rating if looked_at else False)
+        given |= {"at_least": at_least, "weights": weights, "value": columns["rating"]}
+        reading = {"user": columns["user"], "item": columns["item"], "time": False, **given}
+    else:
+        _refuse(at_least is not None or weights, f"at_least, weights: {model} is a model of ratings, not of choices")
+        files, columns = history_files(histories, user, item, rating)
+        reading = {**columns, "time": False, **given}
     with new_folder(output, force) as folder:
         if engine is None:
-            ratings = read_ratings(files, scale=recommender.scale, **reading)
-            write_parts(folder, lists_for(recommender, ratings, wanted))
+            write_parts(folder, lists_of(recommender, files, wanted, reading))
         else:
             names = [name for name in columns.values() if isinstance(name, str)]
             settings = {"model": model, "wanted": wanted, "reading": reading}
             engine.map_people(files, folder, names, ListMaker, settings)
+
+
+def _refuse(wrong: bool, message: str) -> None:
+    if wrong:
+        raise SettingError(message)

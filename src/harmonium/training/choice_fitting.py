@@ -14,6 +14,7 @@ from harmonium import storage
 from harmonium.errors import DivergenceError, ModelFileError
 from harmonium.events import ChoiceEpochEnded, Ended, Event, Saved
 from harmonium.kernels.choices import Sparse
+from harmonium.kernels.devices import CPU, Device
 from harmonium.training import choice_state as states
 from harmonium.training.choice_state import ChoiceState, Learnt, first_state
 from harmonium.training.choices import ChoiceLearning, Lateral, train
@@ -52,6 +53,8 @@ class ChoicePlan:
     joint : ChoiceLearning, optional
         How that run learns; there is none without it.
     coupling_rate : float
+    device : Device
+        Where machines learn.
     """
 
     n_machines: int
@@ -62,6 +65,7 @@ class ChoicePlan:
     couplings: Floats | None = None
     joint: ChoiceLearning | None = None
     coupling_rate: float = 0.0
+    device: Device = CPU
 
 
 class ChoiceFit:
@@ -135,7 +139,7 @@ class ChoiceFit:
     def _run(self, stage: Stage, checkpoint: str | os.PathLike[str] | None) -> Iterator[Event]:
         plan, seed = self.plan, self.plan.seed + stage.place
         if self._state is None:
-            self._state = first_state(self.popularity, self.learning.n_hidden, seed, plan.scale)
+            self._state = first_state(self.popularity, self.learning.n_hidden, seed, plan.scale).to(plan.device)
         state = self._state
         if stage.joint and state.couplings is None:
             assert plan.couplings is not None
@@ -203,7 +207,7 @@ class ChoiceFit:
         self._at = header["at"]
         done = [storage.under(f"done.{place}.", arrays) for place in range(self.stages[self._at].place)]
         self.done = [states.learnt_of(parts) for parts in done]
-        self._state = states.from_parts(header["state"], storage.under("state.", arrays))
+        self._state = states.from_parts(header["state"], storage.under("state.", arrays)).to(self.plan.device)
 
 
 def fingerprint(*arrays: npt.NDArray | None) -> list[int]:

@@ -1,17 +1,21 @@
 """What learning of choices carries from one epoch to the next."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from harmonium.kernels import choices as kernels
 from harmonium.kernels.alignment import aligned
+from harmonium.kernels.choices import Sparse
+from harmonium.kernels.devices import CPU, Device
 from harmonium.models.multinomial_rbm import MultinomialMachine
 
 Floats = npt.NDArray[np.float32]
+Lateral = Callable[[Sparse], Floats]
 INITIAL_SPREAD = 0.01  # standard deviation of the first weights
 
 
@@ -42,12 +46,14 @@ class ChoiceState:
     couplings : float32 array, (n_items, n_items), or None
         Lateral couplings that learn too.
     touched : int array, or None
-        Items that the last step of contrastive divergence changed.
+        Items that the last step of contrastive divergence changed, where that is known.
     best : Learnt or None
-        As it was after the best epoch; None before any has ended.
+        As it was after the best epoch, in NumPy's arrays; None before any has ended.
     best_score : float
         nDCG@100 on validation users; minus infinity where nobody has looked.
     best_epoch : int
+    device : Device
+        Where the arrays lie.
     """
 
     machine: MultinomialMachine
@@ -62,6 +68,51 @@ class ChoiceState:
     best: Learnt | None = None
     best_score: float = -math.inf
     best_epoch: int = 0
+    device: Device = CPU
+
+    @property
+    def kernels(self) -> ModuleType:
+        """The kernels for choices that take the arrays."""
+        return self.device.choices
+
+    def to(self, device: Device) -> "ChoiceState":
+        """Move the arrays to a device, for good; returns the state itself.
+
+        Parameters
+        ----------
+        device : Device
+        """
+        machine = self.machine
+        self.machine = MultinomialMachine(*device.placed((machine.W, machine.b, machine.c)))
+        for name in ("scale", "couplings", "moments", "square", "c_square"):
+            setattr(self, name, device.placed(getattr(self, name)))
+        self.device = device
+        return self
+
+    def now(self) -> "Learnt":
+        """What is learned by now, in NumPy's arrays: those of the state itself where they are."""
+        machine = self.machine
+        arrays = (machine.W, machine.b, machine.c), self.scale, self.couplings
+        of_machine, scale, couplings = self.device.fetched(arrays)
+        return Learnt(MultinomialMachine(*of_machine), scale, couplings)
+
+    def fields(self, x: Sparse, lateral: Lateral | None = None) -> Floats:
+        """Fields of the items after one mean-field pass, (n_rows, n_items); from and to arrays of NumPy.
+
+        Parameters
+        ----------
+        x : sparse, (n_rows, n_items)
+        lateral : callable, optional
+            Of histories on the device.
+        """
+        machine = self.machine
+        with self.device.learning():
+            x = self.device.placed(x)
+            found = self.kernels.hidden_means(x, machine.W, machine.c) @ machine.W.T
+            found += machine.b
+            if lateral is not None:
+                found += self.scale * lateral(x)
+            return self.device.fetched(found)
 
     def adam(self, name: str, x: Floats, gradient: Floats, rate: float) -> None:
         """Step one parameter downhill.
@@ -73,8 +124,8 @@ class ChoiceState:
         rate : float
         """
         if name not in self.moments:
-            self.moments[name] = np.zeros_like(x), np.zeros_like(x)
-        kernels.adam(x, gradient, self.moments[name], rate, self.steps)
+            self.moments[name] = self.kernels.zeros_like(x), self.kernels.zeros_like(x)
+        self.kernels.adam(x, gradient, self.moments[name], rate, self.steps)
 
     def remember(self, score: float | None) -> None:
         """Keep a copy of what is learned, if it is the best so far.
@@ -86,7 +137,7 @@ class ChoiceState:
         """
         if (self.best_score > -math.inf) if score is None else (score <= self.best_score):
             return
-        now = named(Learnt(self.machine, self.scale, self.couplings))
+        now = named(self.now())
         if self.best is None:
             self.best = learnt_of({name: array.copy() for name, array in now.items()})
         else:
@@ -102,8 +153,10 @@ class ChoiceState:
         couplings : float32 array, (n_items, n_items)
         """
         if self.best is not None:
-            self.machine, self.scale = self.best.machine, self.best.scale
-        self.couplings, self.best = couplings, None
+            machine, scale = self.best.machine, self.best.scale
+            self.machine = MultinomialMachine(*self.device.placed((machine.W, machine.b, machine.c)))
+            self.scale = self.device.placed(scale)
+        self.couplings, self.best = self.device.placed(couplings), None
         self.epoch, self.best_score, self.best_epoch = 0, -math.inf, 0
 
 
@@ -135,9 +188,11 @@ def to_parts(state: ChoiceState) -> tuple[dict[str, Any], dict[str, npt.NDArray]
     """
     header: dict[str, Any] = {"steps": state.steps, "epoch": state.epoch, "best_epoch": state.best_epoch}
     header["best_score"] = None if state.best_score == -math.inf else state.best_score
-    arrays: dict[str, npt.NDArray] = named(Learnt(state.machine, state.scale, state.couplings))
-    arrays |= {f"moments.{name}.{k}": pair[k] for name, pair in state.moments.items() for k in (0, 1)}
-    arrays |= {name: getattr(state, name) for name in ("square", "c_square") if getattr(state, name) is not None}
+    arrays: dict[str, npt.NDArray] = named(state.now())
+    moments = state.device.fetched(state.moments)
+    arrays |= {f"moments.{name}.{k}": pair[k] for name, pair in moments.items() for k in (0, 1)}
+    squares = {"square": state.square, "c_square": state.c_square}
+    arrays |= state.device.fetched({name: array for name, array in squares.items() if array is not None})
     if state.best is not None:
         arrays |= {f"best.{name}": array for name, array in named(state.best).items()}
     return header, arrays

@@ -4,19 +4,19 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
-from harmonium.data.sorting import stable_order
 from harmonium.events import Began, ChoiceEpochEnded, Ended, Event
-from harmonium.kernels import choices as kernels
-from harmonium.kernels.choices import Alias, Sparse
-from harmonium.randomness import key_of, uniforms
+from harmonium.kernels.choice_arrays import EPS
+from harmonium.kernels.choices import Alias, Sparse, alias, transposed
+from harmonium.kernels.devices import Device
+from harmonium.models.couplings import Dense, Neighbours
+from harmonium.randomness import key_of
 from harmonium.training.choice_state import ChoiceState
 from harmonium.training.settings import check_choice, check_count, check_number, check_share
-from harmonium.units import bernoulli
 
 Floats = npt.NDArray[np.float32]
 Lateral = Callable[[Sparse], Floats]
@@ -26,7 +26,6 @@ RATES = {"multi-prediction": 0.008, "cd": 0.05, "cd-softmax": 0.05}
 UNIFORM_SHARE = 0.1  # of the proposals, so that every item can be proposed
 POPULARITY_POWER = 0.75  # of the rest (Mikolov et al. 2013, section 2.2)
 LARGEST_WEIGHT = 1e3
-HIDDEN = 1 << 31  # counters of a case's hidden units begin here, see `choice_rows`
 
 
 @final
@@ -109,6 +108,26 @@ _COUNTS = (
 )
 
 
+def lateral_on(device: Device, couplings: Dense | Neighbours) -> Lateral:
+    """What maps histories on a device to their lateral fields there, before the scale; the couplings are copied to it.
+
+    Parameters
+    ----------
+    device : Device
+    couplings : Dense or Neighbours
+        Without pairs.
+    """
+    kernels = device.choices
+    if not device.on_torch:
+        return couplings.scores
+    if isinstance(couplings, Dense):
+        B = device.placed(couplings.B)
+        return lambda x: kernels.sum_rows(x, B)
+    n = len(couplings.indptr) - 1
+    columns = device.placed(transposed((couplings.indptr, couplings.item, couplings.value), n))
+    return lambda x: kernels.product_by_columns(x, columns, n)
+
+
 def proposals(popularity: npt.NDArray[np.integer]) -> Alias:
     """What Metropolis-Hastings proposes: items by a power of their popularity, and now and then any item.
 
@@ -117,7 +136,7 @@ def proposals(popularity: npt.NDArray[np.integer]) -> Alias:
     popularity : int array, (n_items,)
     """
     often = popularity.astype(np.float64) ** POPULARITY_POWER
-    return kernels.alias((1 - UNIFORM_SHARE) * often / often.sum() + UNIFORM_SHARE / len(often))
+    return alias((1 - UNIFORM_SHARE) * often / often.sum() + UNIFORM_SHARE / len(often))
 
 
 def train(
@@ -160,8 +179,9 @@ def train(
     Event
         `Began`, one `ChoiceEpochEnded` an epoch, `Ended`.
     """
-    table = proposals(popularity) if learning.method == "cd" else None
-    users = np.flatnonzero(np.diff(x[0]))
+    lengths, there = np.diff(x[0]), state.device.placed(x)
+    table = state.device.placed(proposals(popularity)) if learning.method == "cd" else None
+    users = np.flatnonzero(lengths)
     yield Began(machine, phase, len(users), len(x[1]), learning.n_epochs, state.epoch, of="choices")
     reason, advice = "finished", ""
     try:
@@ -170,7 +190,9 @@ def train(
                 reason = "early stopping"  # asked before an epoch, so that a resumed run asks as well
                 break
             began, rate = time.perf_counter(), learning.rate_at(state.epoch / learning.n_epochs)
-            loss = _epoch(state, x, users, learning, rate, (seed, first_epoch), table, lateral, coupling_rate)
+            loss = _epoch(
+                state, there, lengths, users, learning, rate, (seed, first_epoch), table, lateral, coupling_rate
+            )
             advice = _divergence(state, loss, learning, rate)
             if advice:
                 reason = "diverged"
@@ -187,7 +209,8 @@ def train(
 
 def _epoch(
     state: ChoiceState,
-    x: Sparse,
+    x: Any,
+    lengths: npt.NDArray[np.integer],
     users: npt.NDArray[np.integer],
     learning: ChoiceLearning,
     rate: float,
@@ -200,16 +223,15 @@ def _epoch(
     seed, number = draws[0], draws[1] + state.epoch
     rng, key, loss = np.random.default_rng([seed, 1, number]), key_of(seed, 2, number), 0.0
     order = rng.permutation(users)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # see `_divergence`
-        for start in range(0, len(order), learning.batch_size):
-            case, first = take(x, order[start : start + learning.batch_size])
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"), state.device.learning():  # see `_divergence`
+        for case, first in batches(state.device, x, lengths, order, learning.batch_size):
             state.steps += 1
             if learning.method == "multi-prediction":
                 loss += multi_prediction_step(state, case, learning, rate, rng, lateral, coupling_rate)
             else:
                 cd_step(state, case, first, key, learning, rate, table)
     state.epoch += 1
-    return loss
+    return float(loss)
 
 
 def _is_measured(state: ChoiceState, learning: ChoiceLearning) -> bool:
@@ -222,18 +244,26 @@ def _no_gain(state: ChoiceState, learning: ChoiceLearning) -> bool:
     return bool(learning.patience) and measured and state.epoch - state.best_epoch >= learning.patience
 
 
-def take(x: Sparse, rows: npt.NDArray[np.integer]) -> tuple[Sparse, npt.NDArray[np.int64]]:
-    """Some rows of a sparse matrix, in the order given, and the number of each one's first entry among all.
+def batches(
+    device: Device, x: Any, lengths: npt.NDArray[np.integer], order: npt.NDArray[np.integer], batch_size: int
+) -> Iterator[tuple[Any, Any]]:
+    """Mini-batches of histories, and the number of each one's first choice among all; all on a device.
 
     Parameters
     ----------
-    x : sparse, (n_rows, n)
-    rows : int array, (n_taken,)
+    device : Device
+    x : sparse, (n_users, n_items)
+        On the device.
+    lengths : int array, (n_users,)
+        Choices of each history.
+    order : int array, (n,)
+        Users.
+    batch_size : int
     """
-    first, length = x[0][rows], np.diff(x[0])[rows]
-    indptr = np.concatenate(([0], np.cumsum(length)))
-    entry = np.arange(indptr[-1]) + np.repeat(first - indptr[:-1], length)
-    return (indptr, x[1][entry], x[2][entry]), first
+    rows = device.placed(order)
+    for start in range(0, len(order), batch_size):
+        some = slice(start, start + batch_size)
+        yield device.choices.take(x, rows[some], int(lengths[order[some]].sum()))
 
 
 def multi_prediction_step(
@@ -244,7 +274,7 @@ def multi_prediction_step(
     rng: np.random.Generator,
     lateral: Lateral | None = None,
     coupling_rate: float = 0.0,
-) -> float:
+) -> Any:
     """One step of Adam on -log p(whole history | the part of it that is kept); returns that loss, in nats.
 
     Parameters
@@ -262,54 +292,41 @@ def multi_prediction_step(
     The field is b + W h + scale L(kept), h = sigmoid(c + kept W) with hidden units dropped out. Three dense products
     of batch x n_items x n_hidden; what touches the data is sparse.
     """
-    machine = state.machine
-    kept = thinned(x, rng.random(len(x[1])) < learning.keep)
-    h = bernoulli.mean(kernels.sum_rows(kept, machine.W) + machine.c).astype(np.float32)
-    on = rng.random(h.shape, dtype=np.float32) >= learning.hidden_dropout
-    on = np.multiply(on, 1 / (1 - learning.hidden_dropout), dtype=np.float32)
+    machine, kernels, device = state.machine, state.kernels, state.device
+    kept = kernels.thinned(x, device.sent(rng.random(len(x[1])) < learning.keep))
+    h = kernels.hidden_means(kept, machine.W, machine.c)
+    on = device.sent(rng.random(tuple(h.shape), dtype=np.float32) >= learning.hidden_dropout)
+    on = kernels.masked(on, 1 / (1 - learning.hidden_dropout))
     dropped: Floats = h * on
     Z: Floats = dropped @ machine.W.T
     Z += machine.b
     across = None if lateral is None else lateral(kept)
     if across is not None:
         Z += state.scale * across
-    loss = float(kernels.residual(Z, x).sum())
-    Z *= _shares(x, learning.length_power)[:, None]
+    loss = kernels.residual(Z, x).sum()
+    Z *= _shares(kernels.row_sums(x), learning.length_power)[:, None]
     to_hidden: Floats = (Z @ machine.W) * on * h * (1 - h)
     backwards = kernels.transposed(kept, len(machine.b))
     of_W = Z.T @ dropped
     of_W += kernels.sum_rows(backwards, to_hidden)
     if learning.weight_decay:
-        of_W += np.float32(learning.weight_decay) * machine.W
+        of_W += float(learning.weight_decay) * machine.W
     if state.couplings is not None and coupling_rate:
         of_B = kernels.sum_rows(backwards, Z)
         of_B *= state.scale
-        np.fill_diagonal(of_B, 0)
+        kernels.clear_diagonal(of_B)
         state.adam("couplings", state.couplings, of_B, coupling_rate)
     state.adam("W", machine.W, of_W, rate)
     state.adam("b", machine.b, Z.sum(axis=0), rate)
     state.adam("c", machine.c, to_hidden.sum(axis=0), rate)
     if across is not None:
-        state.adam("scale", state.scale, np.array([np.vdot(Z, across)], np.float32), rate)
+        state.adam("scale", state.scale, kernels.inner(Z, across), rate)
     return loss
 
 
-def _shares(x: Sparse, length_power: float) -> Floats:
-    """What each row's gradient is multiplied by: 1 / batch where all histories are equally long."""
-    total = np.add.reduceat(x[2], x[0][:-1]) if len(x[1]) else np.ones(len(x[0]) - 1)
-    return ((total / total.mean()) ** -length_power / len(total)).astype(np.float32)
-
-
-def thinned(x: Sparse, kept: npt.NDArray[np.bool_]) -> Sparse:
-    """Some entries of a sparse matrix.
-
-    Parameters
-    ----------
-    x : sparse, (n_rows, n)
-    kept : bool array, (n_entries,)
-    """
-    so_far = np.concatenate(([0], np.cumsum(kept)))
-    return so_far[x[0]], x[1][kept], x[2][kept]
+def _shares(total: Floats, length_power: float) -> Floats:
+    """What each row's gradient is multiplied by, from its sum: 1 / batch where all histories are equally long."""
+    return (total / total.mean()) ** -length_power / len(total)
 
 
 def cd_step(
@@ -335,64 +352,30 @@ def cd_step(
     table : Alias or None
         Proposals; None draws from the exact softmax.
     """
-    machine = state.machine
+    machine, kernels = state.machine, state.kernels
     where = machine.W, machine.b, machine.c
     if table is None:
-        p, q, fantasy = exact_chains(x, first, key, *where, learning.n_gibbs)
+        p, q, fantasy = kernels.exact_chains(x, first, key, *where, learning.n_gibbs)
     else:
         p, q, fantasy = kernels.chains(x, first, key, *where, table, learning.n_gibbs, learning.n_moves)
-    slot = np.repeat(np.arange(len(p), dtype=np.int32), np.diff(x[0]))
-    item = np.concatenate((x[1], fantasy))
-    order = stable_order(item)
-    order = slice(None) if order is None else order
-    item, sign = item[order], np.concatenate((x[2], -x[2]))[order]
-    ptr = np.append(np.flatnonzero(np.diff(item, prepend=-1)), len(item))
     if state.square is None or state.c_square is None:
-        state.square, state.c_square = np.zeros((len(machine.b), 2), np.float32), np.zeros_like(machine.c)
-    slots = np.concatenate((slot, slot))[order]
-    state.touched = item[ptr[:-1]]
-    kernels.sparse_step(
-        state.touched, ptr, slots, sign, p, q, machine.W, machine.b, state.square, rate, rate, learning.weight_decay
+        state.square = state.device.placed(np.zeros((len(machine.b), 2), np.float32))
+        state.c_square = kernels.zeros_like(machine.c)
+    state.touched = kernels.touched_step(
+        x, fantasy, p, q, machine.W, machine.b, state.square, rate, learning.weight_decay
     )
     gradient = (p - q).sum(axis=0)
-    c_square = state.c_square
+    c_square: Any = state.c_square
     c_square += gradient**2
-    machine.c[...] += np.float32(rate) * gradient / np.sqrt(c_square + np.float32(1e-8))
-
-
-def exact_chains(
-    x: Sparse, first: npt.NDArray[np.int64], key: np.uint64, W: Floats, b: Floats, c: Floats, n_gibbs: int
-) -> tuple[Floats, Floats, npt.NDArray[np.int32]]:
-    """Fantasies by block Gibbs sampling, every choice drawn anew from the exact softmax; see `kernels.choices.chains`.
-
-    Parameters
-    ----------
-    x : sparse, (batch, n_items)
-    first : int64 array, (batch,)
-    key : uint64
-    W, b, c : float32 arrays, (n_items, n_hidden), (n_items,), (n_hidden,)
-    n_gibbs : int
-    """
-    indptr, item, weight = x
-    p = bernoulli.mean(kernels.sum_rows(x, W) + c).astype(np.float32)
-    q, fantasy = p, item.copy()
-    for sweep in range(n_gibbs):
-        h = (uniforms(key, first[:, None], HIDDEN + sweep * len(c) + np.arange(len(c))) < q).astype(np.float32)
-        rising = h @ W.T + b
-        rising = np.exp(rising - rising.max(axis=1, keepdims=True)).astype(np.float64).cumsum(axis=1)
-        for r in range(len(p)):
-            entries = slice(indptr[r], indptr[r + 1])
-            u = uniforms(key, first[r] + np.arange(indptr[r + 1] - indptr[r]), sweep)
-            fantasy[entries] = np.minimum(np.searchsorted(rising[r], u * rising[r, -1], side="right"), len(b) - 1)
-        q = bernoulli.mean(kernels.sum_rows((indptr, fantasy, weight), W) + c).astype(np.float32)
-    return p, q, fantasy
+    machine.c[...] += float(rate) * gradient / (c_square + EPS) ** 0.5
 
 
 def _divergence(state: ChoiceState, loss: float, learning: ChoiceLearning, rate: float) -> str:
     """Advice where weights or the loss are no finite numbers any more; empty where all is well."""
     machine = state.machine
     touched = slice(None) if state.touched is None else state.touched
-    largest = max(float(np.abs(array).max(initial=0)) for array in (machine.W[touched], machine.b[touched], machine.c))
+    with state.device.learning():
+        largest = max(state.kernels.largest(array) for array in (machine.W[touched], machine.b[touched], machine.c))
     if largest < LARGEST_WEIGHT and math.isfinite(loss):  # not so for NaN
         return ""
     return f"learning_rate {rate:g} with method {learning.method!r} is too high for these data: try {rate / 10:g}"

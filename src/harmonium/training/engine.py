@@ -58,6 +58,10 @@ class Engine(Protocol):
         """As `training.dense.loop.train`."""
         ...
 
+    def bring_up(self, state: State) -> bool:
+        """Bring the state of a run up to the last epoch that is at hand; whether there may be a newer one."""
+        ...
+
     def gram(self, x: Sparse, transposed: Sparse, out: Floats) -> Floats:
         """As `kernels.choices.gram`: X'X, written to `out`."""
         ...
@@ -88,6 +92,15 @@ class Here:
         from harmonium.training.dense.loop import train
 
         return train(*args, **how)
+
+    def bring_up(self, state: State) -> bool:
+        """Every epoch is at hand when it ends.
+
+        Parameters
+        ----------
+        state : State
+        """
+        return True
 
     def gram(self, x: Sparse, transposed: Sparse, out: Floats) -> Floats:
         """As `kernels.choices.gram`.

@@ -175,17 +175,18 @@ class Fit:
                 if isinstance(event, Ended):
                     self._end(stage, state, event)
                 yield event
-                at_hand = (
-                    isinstance(event, EpochEnded) and state.epoch == event.epoch
-                )  # an engine may keep it till the end
-                due = at_hand and time.monotonic() - self._saved_at > SAVE_EVERY
-                whole = isinstance(event, Ended) and event.reason in WHOLE  # others leave an epoch half done
-                if checkpoint is not None and (due or whole):
+                if checkpoint is not None and self._due(event, state):
                     self.save(checkpoint, stage, state)
                     yield Saved(os.fspath(checkpoint), name, phase, state.epoch)
         finally:
             if stage not in self.done and state.best is not None and (phase == "choose" or not self.chosen):
                 self._machines_of(phase)[kind, place] = state.best
+
+    def _due(self, event: Event, state: states.State) -> bool:
+        """Whether a checkpoint is to be written; an engine may have an older epoch at hand than the one that ended."""
+        if not isinstance(event, EpochEnded):
+            return isinstance(event, Ended) and event.reason in WHOLE  # others leave an epoch half done
+        return time.monotonic() - self._saved_at > SAVE_EVERY and self.engine.bring_up(state)
 
     def _end(self, stage: Stage, state: states.State, event: Ended) -> None:
         self.reason, self._advice = event.reason, event.advice
