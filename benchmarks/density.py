@@ -148,7 +148,7 @@ def learnt(X: Rows, plan: Plan) -> tuple[RBM, float]:
     start = rbms.initial(Bernoulli(X.shape[1]), Bernoulli(plan.n_hidden), plan.seed, mean)
     learning = state.start(start, plan.learning, plan.seed, mean, len(X))
     for event in loop.train(learning, X, plan.learning):
-        if event.kind == "dense_epoch" and event.epoch % max(1, plan.learning.n_epochs // 5) == 0:
+        if event.kind == "dense epoch" and event.epoch % max(1, plan.learning.n_epochs // 5) == 0:
             print(f"  epoch {event.epoch} of {event.n_epochs}", file=sys.stderr)
     return restricted(learning.model()), time.perf_counter() - began
 

@@ -57,7 +57,7 @@ def dense_rates(where: str, n_visible: int, n_hidden: int, batch: int, n_cases: 
     """Cases a second of PCD-1, the best epoch."""
     X = (np.random.default_rng(0).random((n_cases, n_visible), dtype=np.float32) < 0.2).astype(np.float32)
     machine = RBM(n_hidden, method="pcd", batch_size=batch, learning_rate=0.01, n_epochs=N_EPOCHS, device=where).fit(X)
-    return n_cases / min(event.seconds for event in machine.history_ if event.kind == "dense_epoch" and event.epoch > 1)
+    return n_cases / min(event.seconds for event in machine.history_ if event.kind == "dense epoch" and event.epoch > 1)
 
 
 def rating_epoch(where: str, ratings: Any, batch: int) -> float:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened in a long run."""
+    """Something that happened in a long run. Kinds are plain words; those of a pass over the data end with "epoch"."""
 
     kind: ClassVar[str] = "event"
 
@@ -107,7 +107,7 @@ class DenseEpochEnded(Event):
         A plain sentence where what was measured calls for one: chains that take fewer steps than they need, say.
     """
 
-    kind: ClassVar[str] = "dense_epoch"
+    kind: ClassVar[str] = "dense epoch"
     machine: str
     epoch: int
     n_epochs: int
@@ -188,7 +188,7 @@ class BoltzmannEpoch(Event):
         A plain sentence where what was measured calls for one.
     """
 
-    kind: ClassVar[str] = "boltzmann_epoch"
+    kind: ClassVar[str] = "boltzmann epoch"
     method: str
     epoch: int
     n_epochs: int

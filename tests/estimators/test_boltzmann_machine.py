@@ -69,7 +69,7 @@ def test_events_reach_the_watcher_and_the_history():
     machine = BoltzmannMachine(method="pcd", n_epochs=3).fit(rows(), watch=seen.append)
     assert [event.epoch for event in seen] == [1, 2, 3]
     assert machine.history_ == seen
-    assert seen[0].to_dict()["kind"] == "boltzmann_epoch"
+    assert seen[0].to_dict()["kind"] == "boltzmann epoch"
 
 
 def test_an_interrupted_fit_keeps_the_model_so_far():

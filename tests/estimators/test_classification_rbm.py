@@ -61,7 +61,7 @@ def test_generative_learning_draws_rows_of_a_class():
 
 def test_validation_rows_choose_the_epoch_by_their_log_probability():
     machine = ClassificationRBM(**QUICK).fit(X[:100], y[:100], validation=(X[100:], y[100:]))
-    scores = [e.score for e in machine.history_ if e.kind == "dense_epoch"]
+    scores = [e.score for e in machine.history_ if e.kind == "dense epoch"]
     p = machine.predict_log_proba(X[100:])[np.arange(50), np.searchsorted(machine.classes_, y[100:])]
     assert p.mean() == pytest.approx(max(scores), abs=1e-5)
 
@@ -143,7 +143,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(settings, tmp_pat
     how = {"n_hidden": 4, "n_epochs": 4, "learning_rate": 0.05, "discrimination": 0.5, "visible": "gaussian"} | settings
     whole, part, path = ClassificationRBM(**how).fit(X, y), ClassificationRBM(**how), tmp_path / "run.checkpoint"
     for event in part.fitting(X, y):
-        if event.kind == "dense_epoch" and event.epoch == 2:
+        if event.kind == "dense epoch" and event.epoch == 2:
             columns = labelled.one_hot(np.searchsorted(part.classes_, y), 3)
             loop.save(path, part._state, part._learning(), np.hstack((X, columns)))
             break

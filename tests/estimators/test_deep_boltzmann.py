@@ -51,7 +51,7 @@ def test_pretraining_alone_is_a_better_start_than_chance():
 def test_joint_learning_comes_near_the_best_possible(n_pretraining_epochs):
     machine = DeepBoltzmannMachine((3, 2), n_pretraining_epochs=n_pretraining_epochs, **LEARN).fit(X)
     assert machine.score(X) > -1.15  # 0.69 is the best possible
-    assert sum(event.kind == "boltzmann_epoch" for event in machine.history_) == 150
+    assert sum(event.kind == "boltzmann epoch" for event in machine.history_) == 150
     drawn = machine.sample(400, n_sweeps=50, rng=1)
     assert (drawn[:, :2] != drawn[:, 2:]).all(axis=1).mean() > 0.5
     filled = machine.fill_in(np.repeat([[1, 1, 0, 1]], 200, axis=0), [True, True, False, False], n_sweeps=30, rng=0)
@@ -98,7 +98,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
     again = DeepBoltzmannMachine((3, 2), **settings).fit(X, checkpoint=path, resume=True, watch=seen.append)
     np.testing.assert_array_equal(again.model_.J.toarray(), whole.model_.J.toarray())
     np.testing.assert_array_equal(again.model_.b, whole.model_.b)
-    epochs = [event for event in seen if event.kind in ("dense_epoch", "boltzmann_epoch")]
+    epochs = [event for event in seen if event.kind in ("dense epoch", "boltzmann epoch")]
     assert len(epochs) == 2 * n_pretraining_epochs + 4 - stop
     again.partial_fit(X), whole.partial_fit(X)
     np.testing.assert_array_equal(again.model_.b, whole.model_.b)
@@ -127,7 +127,7 @@ def test_events_of_all_layers_and_of_joint_learning_reach_the_watcher():
     seen = []
     machine = DeepBoltzmannMachine((3, 2), n_pretraining_epochs=2, n_epochs=3).fit(X, watch=seen.append)
     kinds = [event.kind for event in seen]
-    assert kinds == 2 * ["began", "dense_epoch", "dense_epoch", "ended"] + 3 * ["boltzmann_epoch"]
+    assert kinds == 2 * ["began", "dense epoch", "dense epoch", "ended"] + 3 * ["boltzmann epoch"]
     assert machine.history_ == seen
 
 

@@ -290,7 +290,7 @@ def test_a_run_that_diverges_late_is_warned_of(monkeypatch):
     def spoilt(state, *arguments, **how):
         for event in train(state, *arguments, **how):
             yield event
-            if event.kind == "dense_epoch" and event.epoch == 2:
+            if event.kind == "dense epoch" and event.epoch == 2:
                 state.arrays["W"][0, 0] = np.nan
 
     monkeypatch.setattr(loop, "train", spoilt)

@@ -71,7 +71,7 @@ def test_validation_rows_score_the_same_on_every_device():
     X, scores = cases("bernoulli"), []
     for name in ("cpu", "torch"):
         machine = RBM(**SETTINGS, device=name).fit(X, validation=X[:20])
-        scores.append([event.score for event in machine.history_ if event.kind == "dense_epoch"])
+        scores.append([event.score for event in machine.history_ if event.kind == "dense epoch"])
     assert len(scores[0]) == 3
     np.testing.assert_allclose(scores[1], scores[0], rtol=1e-4)
 

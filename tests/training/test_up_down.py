@@ -126,7 +126,7 @@ def test_fine_tuning_raises_the_likelihood_and_the_bound():
     assert tuned.bound(X).mean() > greedy.bound(X).mean()
     assert tuned.bound(X).mean() < tuned.score(X) + 0.05
     assert seen == tuned.history_ and seen[-1].reason == "finished"
-    objectives = [event.objective for event in seen if event.kind == "dense_epoch" and event.machine == "network"]
+    objectives = [event.objective for event in seen if event.kind == "dense epoch" and event.machine == "network"]
     assert len(objectives) == 200 and objectives[-1] > objectives[0]
     np.testing.assert_array_equal(tuned.model_.recognition[0].b, greedy.model_.machines[0].b)  # only what counts moved
 

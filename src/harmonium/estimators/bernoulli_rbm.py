@@ -112,7 +112,7 @@ class BernoulliRBM(DenseEstimator):
         state = self._state
         began = time.perf_counter()
         for event in loop.train(state, table.X, learning, device=chosen(self.device)):
-            if self.verbose and event.kind == "dense_epoch":
+            if self.verbose and event.kind == "dense epoch":
                 score = float(self._pseudo_likelihood(table.X, key_of(state.seed, 2, state.epoch)).mean())
                 now = time.perf_counter()
                 spent = f"time = {now - began:.2f}s"

@@ -218,7 +218,7 @@ class DeepBoltzmannMachine(DenseEstimator):
         saved = time.monotonic()
         for event in pretraining.stacking(rows, learning.sizes, learning.alone, self.random_state, history, stack):
             yield event
-            if keep and event.kind == "dense_epoch" and time.monotonic() - saved > SAVE_EVERY:
+            if keep and event.kind == "dense epoch" and time.monotonic() - saved > SAVE_EVERY:
                 saved = time.monotonic()
                 history.append(keep(None))
                 yield history[-1]
