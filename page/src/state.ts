@@ -112,7 +112,6 @@ export const updates = keptNumber("updates", 0, 0, 10_000); // of the learning m
 export const rule = keptText("rule", "cd1"); // by which it learns
 export const temperature = keptNumber("T", 1, 0.1, 5);
 export const ball = keptNumber("ball", 0b010_110_011, 0, 511); // the picture that it was put on
-export const against = keptText("against", "updates"); // what ways of learning are compared by
 export const mixingIn = keptText("in", "turns"); // what forgetting is counted in
 export const curve = keptText("curve", "validation_rmse"); // of training
 export const measure = keptText("measure", "rmse"); // of the evaluation

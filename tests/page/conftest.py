@@ -72,7 +72,7 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     machine = RatingRBM(n_hidden=16, n_epochs=N_EPOCHS, random_state=0).fit(known)
     kept = record(machine, known, measured(machine, known, asked), HELD_OUT, 1.0, terms=films.licence)
     path = tmp_path_factory.mktemp("page") / "films.harmonium"
-    Recommender(machine, known.items, known.scale, films.titles, record=kept).save(path)
+    Recommender(machine, known.items, known.scale, films.titles, record=kept).with_choices(known).save(path)
     return path
 
 

@@ -129,10 +129,9 @@ def test_the_browser_measures_how_long_a_chain_remembers_as_the_library_does(rep
         steps[k] += 0.9 * steps[k - 1]
     flat, several = np.full((30, 1), 2.0), rng.standard_normal((300, 3)) @ rng.standard_normal((3, 3))
     traces = [rng.standard_normal((500, 1)), steps[:, None], slow[:, None], flat, several - several.mean(axis=0)]
-    asked = {"pairs": {"J": [[0.0]], "b": [0.0]}, "fields": [], "uniforms": [], "clamp": [None], "seed": 1}
-    asked |= {name: [] for name in ("states", "hidden", "joint", "temperatures")}
-    asked["machine"] = {"W": [[0.0]], "b": [0.0], "c": [0.0]}
-    said = replay({**asked, "traces": [x.T.tolist() for x in traces]})
+    asked = {name: [] for name in ("states", "hidden", "joint", "temperatures", "fields", "uniforms")}
+    asked |= {"machine": {"W": [[0.0]], "b": [0.0], "c": [0.0]}, "pairs": {"J": [[0.0]], "b": [0.0]}}
+    said = replay({**asked, "clamp": [None], "seed": 1, "traces": [trace.T.tolist() for trace in traces]})
     for trace, found in zip(traces, said["memory"], strict=True):
         expected = mixing(trace)
         assert found["time"] == pytest.approx(expected.time, rel=1e-9) and found["reliable"] == expected.reliable

@@ -61,8 +61,9 @@ def test_every_screen_works_by_mouse_and_is_accessible_in_light_and_dark(browser
         page.locator("#units .vessel").nth(5).click()
         expect(page.locator("#units")).to_contain_text("unit 5 of 16")
         page.get_by_label("Your name for it").fill("night & <b>fog</b>")
-        page.get_by_role("button", name="Hold on").click()
-        expect(page.locator("#units h4").first).to_contain_text("Rising")
+        expect(page.locator("#units h4").first).to_contain_text("Rising")  # the unit is held on from the start
+        page.get_by_role("button", name="Hold off").click()
+        expect(page.locator("#units .card").last).to_contain_text("night & <b>fog</b> is held off")
 
         page.locator("#energy .pixel").nth(4).click()
         page.locator("#energy").get_by_role("button", name="One sweep").click()
@@ -90,7 +91,7 @@ def test_every_screen_works_by_mouse_and_is_accessible_in_light_and_dark(browser
         expect(page.locator("#machine")).to_contain_text("After 1 turn")
         expect(page.locator("#model .scores")).to_contain_text("±")
         learning.evaluate("section => section.scrollIntoView({behavior: 'instant'})")
-        expect(learning.locator(".series.e path")).to_be_attached()
+        expect(learning.locator(".series.e path")).to_have_count(2)
 
         page.evaluate("scrollTo({top: 0, behavior: 'instant'})")
         for scheme in SCHEMES:
@@ -137,6 +138,8 @@ def test_every_screen_works_by_keyboard_alone(browser: Browser, address: str, si
         expect(page.locator("#units")).to_contain_text("unit 2 of 16")
         tab_to(seen, "#units [aria-pressed]:not(.vessel)")
         press(" ")
+        expect(page.locator("#units")).to_contain_text("Nothing is held")
+        press(" ")
         expect(page.locator("#units h4").first).to_contain_text("Rising")
         tab_to(seen, "#energy .pixel")
         press(" ")
@@ -182,18 +185,70 @@ def test_the_address_brings_the_same_view_back(browser: Browser, address: str):
         seen.load_all()
         page.get_by_label("Your name for it").fill("Öde & weiß*")
         page.locator("#gibbs .knob").nth(2).click()
+        page.locator("#energy .pixel").first.click()
+        page.locator("#machine").get_by_text("sweeps", exact=True).click()
+        page.locator("#model").get_by_text("MAE", exact=True).click()
+        page.locator("#model").get_by_text("nats", exact=True).click()
+        page.locator("#why").get_by_text("liking it", exact=True).click()
+        page.locator("#taste").get_by_text("liked", exact=True).first.click()
         page.locator("#learning").get_by_role("button", name="Learn 20 updates").click()
         expect(page.locator("#learning .score")).to_contain_text("20 updates")
         expect(page).to_have_url(re.compile("updates=20"))
-        views = (".list", "#why .contributions", "#units .unit-head", "#learning .score", "#gibbs .frequencies")
-        shown = [page.locator(part).inner_text() for part in views]
+        views = (
+            ".list", "#why .contributions", "#units .unit-head", "#learning .score", "#gibbs .frequencies",
+            "#energy .pixel-box p", "#machine .compared:last-of-type .axis-title", "#model .scores",
+            "#model .axis-title",
+        )  # fmt: skip
+        shown = [page.locator(part).first.inner_text() for part in views]
         name = page.get_by_label("Your name for it").input_value()
         page.reload()
         seen.load_all()
         expect(page.locator("#learning .score")).to_contain_text("20 updates")
         expect(page.get_by_label("Your name for it")).to_have_value(name)
         for part, text in zip(views, shown):
-            expect(page.locator(part)).to_have_text(text, use_inner_text=True)
+            expect(page.locator(part).first).to_have_text(text, use_inner_text=True)
+        assert_nothing_wrong(seen)
+
+
+def test_a_list_says_what_ranks_it_and_can_be_ranked_by_liking_alone(browser: Browser, address: str):
+    with watched(browser, address, viewport=WIDE, reduced_motion="reduce") as seen:
+        page = seen.page
+        seen.open(RATED)
+        expect(page.locator(".list li").first.locator(".chance")).to_have_count(2)
+        expect(page.locator(".listed .note")).to_contain_text("among the next you choose")
+        titles = page.locator(".list .title")
+        joint = titles.all_inner_texts()
+        history = [{"item": item, "rating": stars} for item, stars in ((260, 4.5), (1196, 5), (589, 4), (1265, 2))]
+        answer = page.request.post(f"{address}/api/v1/recommend", data={"history": history})
+        places = answer.json()["recommendations"]
+        values = [float(text.rstrip("%\u00a0")) for text in page.locator(".list .chance .value").all_inner_texts()]
+        assert values[::2] == pytest.approx([100 * place["probability_of_liking"] for place in places], abs=0.5)
+        assert values[1::2] == pytest.approx([100 * place["probability_of_choice"] for place in places], abs=0.5)
+        page.locator("#taste").get_by_text("liked", exact=True).first.click()
+        expect(page.locator(".list li").first.locator(".chance")).to_have_count(1)
+        expect(page.locator(".listed .note")).to_contain_text("whether or not you would ever choose it")
+        assert titles.all_inner_texts() != joint
+        expect(page).to_have_url(re.compile("rank=liking"))
+        page.locator("#taste .copies summary").click()
+        expect(page.locator("#taste .copies pre").first).to_contain_text('"rank_by":"liking"')
+        expect(page.locator("#taste .copies pre").nth(1)).to_contain_text('rank_by="liking"')
+        assert_nothing_wrong(seen)
+
+
+def test_a_reader_who_only_scrolls_sees_reasons_a_dream_and_measurements(browser: Browser, address: str):
+    with watched(browser, address, viewport=WIDE, reduced_motion="reduce") as seen:
+        page = seen.page
+        seen.open()
+        seen.load_all()
+        expect(page.locator("#why .standing-in")).to_contain_text("somebody made up")
+        expect(page.locator("#why .contributions .signed-bar").first).to_be_attached()
+        expect(page.locator("#why .ties .tie").first).to_be_attached()
+        expect(page.locator("#units h4").first).to_contain_text("Rising")
+        expect(page.locator("#gibbs .film-chain .old").first).to_be_attached()
+        expect(page.locator("#learning .series.e path")).to_have_count(2)
+        expect(page.locator("#machine").get_by_text("integrated autocorrelation time")).to_contain_text(
+            "After 40,000 turns"
+        )
         assert_nothing_wrong(seen)
 
 

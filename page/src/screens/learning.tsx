@@ -11,7 +11,7 @@ import { isStill, useOnScreen, useWidth } from "../parts/motion";
 import { Glyph } from "../parts/pixels";
 import { stateOf } from "../physics";
 import { type Landscape, type Learnt, N_HIDDEN, type RestrictedMachine, type Small, landscapeOf, newMachine, small } from "../small";
-import { against, rule, seed, updates } from "../state";
+import { rule, seed, updates } from "../state";
 import { type Terrain, terrain } from "../terrain";
 
 const RATE = 0.4;
@@ -392,7 +392,6 @@ function Compared() {
   const here = useOnScreen(frame, "100% 0px");
   const [runs, setRuns] = useState<Run[] | null>(null);
   const [problem, setProblem] = useState("");
-  const by = against.value === "seconds" ? "seconds" : "updates";
   const coming = WAYS[runs?.length ?? 0];
   useEffect(() => {
     if (here && !runs) {
@@ -400,50 +399,47 @@ function Compared() {
       compare(setRuns).catch((error: Error) => setProblem(error.message));
     }
   }, [here]);
-  const series = (runs ?? []).map((run) => (by === "updates" ? run : { ...run, points: run.seconds }));
-  const longest = Math.max(0.01, ...series.flatMap(({ points }) => points.map(([x]) => x)));
-  const lowest = Math.min(-6.5, ...series.flatMap(({ points }) => points.map(([, y]) => y)));
+  const longest = Math.max(0.01, ...(runs ?? []).flatMap((run) => run.seconds.map(([x]) => x)));
+  const lowest = Math.min(-6.5, ...(runs ?? []).flatMap(({ points }) => points.map(([, y]) => y)));
   return (
     <section class="card compared" ref={frame} aria-labelledby="compared-title">
       <header>
         <h3 id="compared-title">The short cut, and what it costs</h3>
-        <Choice
-          label="Against"
-          options={[
-            ["updates", "updates"],
-            ["seconds", "time"],
-          ]}
-          value={by}
-          onChoose={(value) => (against.value = value)}
-        />
+        <span class="soft small" role="status">
+          {coming && !problem ? `${coming.name} is learning…` : ""}
+        </span>
       </header>
       {problem && <p class="problem">{problem}</p>}
-      <Plot
-        label="Exact log-likelihood of five ways of learning"
-        x={by === "updates" ? [0, N_COMPARED] : [FIRST_SECOND, longest]}
-        y={[lowest, -2.5]}
-        logX={by === "seconds"}
-        xTitle={by === "updates" ? "updates" : "seconds of learning, measured by this service"}
-        yTitle="log-likelihood, nats a picture"
-        right={84}
-        height={300}
-        xFormat={by === "updates" ? String : seconds}
-      >
-        {(area) => (
-          <>
-            <Lines area={area} series={series} />
-            {coming && !problem && (
-              <text x={area.width / 2} y={area.height - 12} text-anchor="middle">
-                {coming.name} is learning…
-              </text>
-            )}
-          </>
-        )}
-      </Plot>
+      <div class="cols two even">
+        <Plot
+          label="Exact log-likelihood of five ways of learning, update by update"
+          x={[0, N_COMPARED]}
+          y={[lowest, -2.5]}
+          xTitle="updates"
+          yTitle="exact log-likelihood, nats a picture"
+          right={84}
+          height={300}
+        >
+          {(area) => <Lines area={area} series={runs ?? []} />}
+        </Plot>
+        <Plot
+          label="The same against the time that learning took"
+          x={[FIRST_SECOND, longest]}
+          y={[lowest, -2.5]}
+          logX
+          xTitle="time of learning, measured by this service"
+          yTitle="the same, against time"
+          right={84}
+          height={300}
+          xFormat={seconds}
+        >
+          {(area) => <Lines area={area} series={(runs ?? []).map((run) => ({ ...run, points: run.seconds }))} />}
+        </Plot>
+      </div>
       <p class="note">
         All five start from the same machine and seed; the full chain takes a hundred sweeps. One sweep learns nearly as much an
         update as a hundred, at a hundredth of the work, but its dreams stay near the data: in the end the short chains fall behind
-        the exact gradient, which only a machine this small can afford. Choose time to see what each costs.
+        the exact gradient, which only a machine this small can afford. The second picture shows what each costs.
       </p>
     </section>
   );

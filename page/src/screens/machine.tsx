@@ -4,21 +4,22 @@ import { Lines, Plot } from "../charts/plot";
 import { Trace } from "../charts/trace";
 import { counted, signed } from "../parts/bars";
 import { Choice } from "../parts/choice";
+import { N_TRACED, type Pair, type Runner, move, runner, tracks } from "../lanes";
 import { Copies } from "../parts/copies";
 import { Waiting, useMade } from "../parts/making";
 import { isStill, useOnScreen, useTicks, useWidth } from "../parts/motion";
 import { Picture } from "../parts/pixels";
 import * as physics from "../physics";
 import { random } from "../random";
-import { type GeneralMachine, type Learnt, type Mixing, type RestrictedMachine, general, newMachine, small } from "../small";
+import { type GeneralMachine, type Learnt, type Mixing, type RestrictedMachine, newMachine, small } from "../small";
 import { mixingIn, seed } from "../state";
+import { Remembering } from "./remembering";
 
 const N_STAGES = 8; // of learning, after each of which forgetting is measured
 const N_UPDATES = 250; // in a stage
 const RATE = 0.5;
 const N_SWEEPS = 600;
 const TURNS_PER_SECOND = 28;
-const N_TRACED = 140;
 const WORST_SHOWN = -3.6; // log-likelihood; before that, little is learnt and all is forgotten at once
 const [EARLY, LATE] = [3, 6]; // stages of the restricted machine for the race: before, it knows little; later it hardly leaves a valley
 
@@ -121,76 +122,6 @@ function Loaded() {
   );
 }
 
-interface Runner {
-  s: number[]; // pixels first, then hidden units
-  turn: number;
-  drawn: number[]; // units of the last turn
-  energies: number[];
-  pictures: number; // finished sweeps
-  changed: number; // sweeps after which the picture was another bar or stripe than the last one
-  last: number; // bar or stripe met last
-}
-
-const runner = (n: number): Runner => ({
-  s: new Array<number>(n).fill(0),
-  turn: 0,
-  drawn: [],
-  energies: [],
-  pictures: 0,
-  changed: 0,
-  last: -1,
-});
-
-interface Track {
-  blocks: number[][];
-  fields: (s: number[], block: number) => number[]; // of the block's units
-  energy: (s: number[]) => number;
-}
-
-function tracks(restricted: RestrictedMachine, whole: GeneralMachine): [Track, Track] {
-  const [n, m] = [restricted.b.length, restricted.c.length];
-  const units = (from: number, to: number) => Array.from({ length: to - from }, (_, k) => from + k);
-  const pairs = general(whole);
-  const order = [...units(n, whole.b.length), ...units(0, n)];
-  return [
-    {
-      blocks: [units(n, n + m), units(0, n)],
-      fields: (s, block) => (block ? physics.visibleFields(restricted, s.slice(n)) : physics.hiddenFields(restricted, s.slice(0, n))),
-      energy: (s) => physics.energy(restricted, s.slice(0, n), s.slice(n)),
-    },
-    {
-      blocks: order.map((i) => [i]),
-      fields: (s, block) => [physics.unitField(pairs, s, order[block]!)],
-      energy: (s) => physics.generalEnergy(pairs, s),
-    },
-  ];
-}
-
-function move(from: Runner, { blocks, fields, energy }: Track, patterns: Set<number>, n: number, times: number, toss: () => number): Runner {
-  const now: Runner = { ...from, s: [...from.s], energies: [...from.energies] };
-  for (let k = 0; k < times; k++) {
-    const block = now.turn % blocks.length;
-    now.drawn = blocks[block]!;
-    fields(now.s, block).forEach((field, i) => (now.s[now.drawn[i]!] = toss() < physics.sigmoid(field) ? 1 : 0));
-    now.turn++;
-    now.energies.push(energy(now.s));
-    if (now.turn % blocks.length) continue;
-    now.pictures++;
-    const picture = physics.stateOf(now.s.slice(0, n));
-    if (!patterns.has(picture)) continue;
-    if (picture !== now.last) now.changed++;
-    now.last = picture;
-  }
-  now.energies = now.energies.slice(-N_TRACED);
-  return now;
-}
-
-interface Pair {
-  restricted: RestrictedMachine;
-  whole: GeneralMachine;
-  turns: number[]; // of a sweep of each
-}
-
 function Race({ restricted, whole, turns, levels }: Pair & { levels: number[] }) {
   const [running, setRunning] = useState(false);
   const frame = useRef<HTMLDivElement>(null);
@@ -259,81 +190,6 @@ function Race({ restricted, whole, turns, levels }: Pair & { levels: number[] })
   );
 }
 
-const MEASURED = 40_000; // turns of each machine
-const AT_ONCE = 4_000; // between two pictures
-const SHORT = 40; // turns shown at least
-
-/** The pixels after each sweep of both machines, as many turns as they have made. */
-interface Measured {
-  runners: [Runner, Runner];
-  traces: [number[][], number[][]]; // of each pixel
-}
-
-/** How long each machine remembers its picture, measured on chains that run now. */
-function Remembering({ restricted, whole, turns }: Pair) {
-  const frame = useRef<HTMLElement>(null);
-  const here = useOnScreen(frame, "50% 0px");
-  const lanes = useMemo(() => tracks(restricted, whole), [restricted, whole]);
-  const n = restricted.b.length;
-  const tosses = useRef(random(seed.value));
-  const nothing = () => Array.from({ length: n }, (): number[] => []);
-  const fresh = (): Measured => ({ runners: [runner(n + restricted.c.length), runner(whole.b.length)], traces: [nothing(), nothing()] });
-  const [now, setNow] = useState<Measured>(fresh);
-  const made = now.runners[0].turn;
-  const measure = (from: Measured, times: number): Measured => {
-    const [first, second] = lanes.map((lane, k) => {
-      let one = from.runners[k]!;
-      const traces = from.traces[k]!.map((trace) => [...trace]);
-      for (let left = times; left > 0; left -= turns[k]!) {
-        one = move(one, lane, NO_PATTERNS, n, turns[k]!, tosses.current);
-        for (let i = 0; i < n; i++) traces[i]!.push(one.s[i]!);
-      }
-      return { one, traces };
-    });
-    return { runners: [first!.one, second!.one], traces: [first!.traces, second!.traces] };
-  };
-  useEffect(() => {
-    if (!here || made >= MEASURED) return undefined;
-    const next = requestAnimationFrame(() => setNow(measure(now, isStill() ? MEASURED : AT_ONCE)));
-    return () => cancelAnimationFrame(next);
-  }, [here, now]);
-  const found = useMemo(() => (made ? now.traces.map((traces) => physics.memory(traces)) : []), [now]);
-  const series = found.map(({ correlation }, k) => ({
-    name: k ? "standard" : "restricted",
-    kind: k ? "c" : "a",
-    points: correlation.map((rho, lag): [number, number] => [lag * turns[k]!, rho]),
-  }));
-  const points = series.flatMap((one) => one.points);
-  const cost = (k: number) => `${found[k]!.reliable ? "" : "at least "}${Math.round(found[k]!.time * turns[k]!).toLocaleString("en")} turns`;
-  return (
-    <section class="card compared" ref={frame} aria-labelledby="remembering-title">
-      <header>
-        <h3 id="remembering-title">How long each remembers its picture, measured on two chains that run now</h3>
-        <button type="button" disabled={made < MEASURED} onClick={() => setNow(fresh())}>
-          Measure again
-        </button>
-      </header>
-      <Plot
-        label="Autocorrelation of the pixels of both machines"
-        x={[0, Math.max(SHORT, ...points.map(([lag]) => lag))]}
-        y={[Math.min(-0.1, ...points.map(([, rho]) => rho)), 1]}
-        xTitle="turns later"
-        yTitle="autocorrelation of the pixels: 1, still the same picture; 0, any"
-        right={84}
-      >
-        {(area) => <Lines area={area} series={series} />}
-      </Plot>
-      {found.length > 0 && (
-        <p class="note" role="status">
-          After {made.toLocaleString("en")} turns of each: a picture that owes nothing to the last one costs the restricted machine{" "}
-          {cost(0)}, the standard one {cost(1)} (the integrated autocorrelation time).
-        </p>
-      )}
-    </section>
-  );
-}
-
-const NO_PATTERNS = new Set<number>();
 const R = 9;
 
 function Layers({ machine, now }: { machine: RestrictedMachine; now: Runner }) {

@@ -13,7 +13,7 @@ from harmonium.cli.console import narrator
 from harmonium.cli.opening import STORE_VARIABLE, can_open_browser, default_model, needs_serving, ready_folder
 from harmonium.cli.options import Json
 from harmonium.cli.storing import store_url
-from harmonium.errors import DataError
+from harmonium.errors import DataError, ModelFileError
 
 app = typer.Typer(add_completion=False)
 ENV = "HARMONIUM_"
@@ -114,12 +114,22 @@ def n_workers() -> int:
 
 
 def bundled_model() -> Path:
-    """The model of the bundled ratings, learned where it is not there yet."""
+    """The model of the bundled ratings, learned where there is none yet, or one that this version cannot read."""
     path = ready_folder(default_model())
-    if not path.is_file():
+    if not _can_be_read(path):
         from harmonium.cli.demo import SMALL, learned
         from harmonium.cli.settings import defaults
 
         narrator(False)(f"learning from the bundled ratings, once; the model is kept in {path}")
         learned(defaults(**SMALL), quiet=False)[0].save(path)
     return path
+
+
+def _can_be_read(path: Path) -> bool:
+    from harmonium.recommending.opening import open_model
+
+    try:
+        open_model(path)
+    except ModelFileError:
+        return False
+    return True

@@ -61,9 +61,7 @@ def recommendations(recommender: ChoiceRecommender, asked: RecommendRequest, kno
         It is to be ranked by something else than choices.
     """
     if asked.rank_by is not None:
-        raise SettingError(
-            f"rank_by: {asked.rank_by!r} asks for a model of ratings; one of choices ranks by them alone"
-        )
+        raise SettingError(f"rank_by: {asked.rank_by!r} is for a model of ratings; one of choices ranks by them alone")
     years = None if asked.years is None else (asked.years.first, asked.years.last)
     found = recommender.recommend(
         known, asked.n, exclude_seen=asked.exclude_seen, allow=_allowed(recommender, asked), deny=asked.deny,
