@@ -19,13 +19,14 @@ from harmonium.conventions import UNRATED
 from harmonium.data import Ratings
 from harmonium.data.shards import Shards
 from harmonium.data.stored import StoredRatings
-from harmonium.errors import DivergenceError, ModelFileError
+from harmonium.errors import DivergenceError
 from harmonium.events import Ended, EpochEnded, Event, Saved
 from harmonium.kernels.devices import CPU, Device
 from harmonium.models import level_rbm, rating_model
 from harmonium.models.fold_in import grown
 from harmonium.models.level_rbm import LevelRBM
 from harmonium.models.rating_model import Blend, ItemsSide, RatingModel
+from harmonium.training import checkpoints
 from harmonium.training import state as states
 from harmonium.training.engine import HERE, Engine
 from harmonium.training.settings import Learning
@@ -35,7 +36,6 @@ from harmonium.training.validation import Scorer, fit_blend
 CHECKPOINT = "checkpoint"
 MOST_TO_CALIBRATE = 50_000  # validation ratings: more would not move a dozen numbers
 SAVE_EVERY = 20.0  # seconds between checkpoints
-WHOLE = ("finished", "early stopping")  # reasons after which the last epoch is whole
 MACHINES = {"users": ("users",), "items": ("items",), "both": ("users", "items")}
 Machines = dict[tuple[str, int], LevelRBM]  # by kind and place in the committee
 
@@ -179,8 +179,7 @@ class Fit:
                     isinstance(event, EpochEnded) and state.epoch == event.epoch
                 )  # an engine may keep it till the end
                 due = at_hand and time.monotonic() - self._saved_at > SAVE_EVERY
-                whole = isinstance(event, Ended) and event.reason in WHOLE  # others leave an epoch half done
-                if checkpoint is not None and (due or whole):
+                if checkpoint is not None and (due or isinstance(event, Ended)) and state.whole:
                     self.save(checkpoint, stage, state)
                     yield Saved(os.fspath(checkpoint), name, phase, state.epoch)
         finally:
@@ -189,7 +188,7 @@ class Fit:
 
     def _end(self, stage: Stage, state: states.State, event: Ended) -> None:
         self.reason, self._advice = event.reason, event.advice
-        if event.reason in WHOLE and state.best is not None:
+        if event.reason in ("finished", "early stopping") and state.best is not None:
             self.done.append(stage)
             self._machines_of(stage.phase)[stage.kind, stage.place] = state.best
             self.epochs.setdefault((stage.kind, stage.place), state.best_epoch)
@@ -319,11 +318,7 @@ class Fit:
         ModelFileError
             The checkpoint is of other ratings or settings.
         """
-        header, arrays = storage.read(path, CHECKPOINT)
-        mine = self._ask()
-        differs = sorted(name for name in mine if header["ask"].get(name) != mine[name])
-        if differs:
-            raise ModelFileError(f"{path}: is a checkpoint of another fit; these differ: {', '.join(differs)}")
+        header, arrays = checkpoints.read(path, CHECKPOINT, self._ask(), "another fit")
         for group, machines in (("chosen", self.chosen), ("final", self.final)):
             for kind, _, place in self.stages:
                 parts = storage.under(f"{group}.{kind}.{place}.", arrays)
