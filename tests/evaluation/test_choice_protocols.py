@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from harmonium import Interactions
+from harmonium import Interactions, MultinomialRBM
 from harmonium.data import load, read_interactions
 from harmonium.errors import DataError, SettingError
 from harmonium.evaluation.choice_models import compare, made, measure
 from harmonium.evaluation.choice_protocols import global_time, leave_last, lightgcn, vae_cf
 from harmonium.evaluation.tuning import tune
+from harmonium.training import choices
 
 
 def some_file(tmp_path, n_users=60, seed=0):
@@ -144,3 +145,25 @@ def test_tuning_goes_on_where_it_stopped_and_never_sees_the_test_part(task, tmp_
     assert fixed.settings["n_hidden"] == 8
     with pytest.raises(SettingError, match="popular"):
         tune("popular", blind)
+
+
+@pytest.mark.filterwarnings("ignore")  # of Optuna's own
+def test_what_ctrl_c_leaves_half_learned_is_neither_compared_nor_counted_as_a_trial(task, monkeypatch, tmp_path):
+    real, calls = choices.multi_prediction_step, []
+
+    def step(*given):
+        calls.append(given)
+        if len(calls) % 12 == 0:  # in a later epoch
+            raise KeyboardInterrupt
+        return real(*given)
+
+    monkeypatch.setattr(choices, "multi_prediction_step", step)
+    how = {"n_hidden": 4, "n_epochs": 9, "batch_size": 50}
+    with pytest.raises(KeyboardInterrupt):
+        compare({"multinomial": MultinomialRBM(**how)}, task)
+    pytest.importorskip("optuna")
+    with pytest.raises(KeyboardInterrupt):
+        tune("multinomial", task, 2, study=tmp_path / "s.db", fixed=how)
+    monkeypatch.setattr(choices, "multi_prediction_step", real)
+    found = tune("multinomial", task, 3, study=tmp_path / "s.db", fixed=how)
+    assert found.n_trials == 3 and found.value > 0

@@ -1,16 +1,19 @@
-"""Checks and orders of the entries of a compressed sparse row matrix."""
+"""What `Ratings` and `Interactions` share: entries of a compressed sparse row matrix, their checks and their orders."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from harmonium.conventions import UNRATED
-from harmonium.data.sorting import BLOCK
+from harmonium.data.sorting import BLOCK, row_pointer, stable_order
 from harmonium.errors import DataError, SettingError
 
 if TYPE_CHECKING:
+    from harmonium.data.interactions import Interactions
     from harmonium.data.ratings import Ratings
 
+Entries = TypeVar("Entries", bound="Ratings | Interactions")
 DUPLICATE_RULES = ("error", "first", "last")
 
 
@@ -66,25 +69,68 @@ def index_array(name: str, index: Any, n: int) -> np.ndarray:
     return index.astype(np.int32, copy=False)
 
 
-def check_shape(ratings: "Ratings"):
-    indptr, n = ratings.indptr, len(ratings.item)
-    if indptr.shape != (len(ratings.users) + 1,):
-        raise DataError(f"{len(ratings.users):,} users need one row start more, not {len(indptr):,}")
+def selected(x: Entries, mask: Any, columns: Sequence[str]) -> Entries:
+    """Some entries of a matrix; its columns beside the row starts are named."""
+    mask = np.asarray(mask)
+    if mask.shape != x.item.shape or mask.dtype != bool:
+        raise SettingError(f"mask must be a bool array of shape ({len(x.item)},), not {mask.dtype} of {mask.shape}")
+    kept = np.zeros(len(x.item) + 1, dtype=np.int64)
+    np.cumsum(mask, out=kept[1:])
+    return replace(x, indptr=kept[x.indptr], **taken(x, mask, columns))
+
+
+def of_users(x: Entries, users: Any, columns: Sequence[str]) -> Entries:
+    """The entries of some users; the other rows become empty."""
+    n_users = len(x.indptr) - 1
+    users = np.unique(index_array("user", users, n_users))
+    counts = np.zeros(n_users, dtype=np.int64)
+    counts[users] = np.diff(x.indptr)[users]
+    kept = span_index(x.indptr[users], counts[users])
+    return replace(x, indptr=np.concatenate(([0], np.cumsum(counts))), **taken(x, kept, columns))
+
+
+def turned(x: Entries, columns: Sequence[str]) -> Entries:
+    """The same entries with items as rows: users and items change places; a radix sort, O(n)."""
+    order = stable_order(x.item)
+    order = slice(None) if order is None else order
+    more = taken(x, order, columns) | {"item": x.user_of()[order]}
+    return replace(x, indptr=row_pointer(x.item, len(x.items)), users=x.items, items=x.users, **more)
+
+
+def taken(x: "Ratings | Interactions", kept: Any, columns: Sequence[str]) -> dict[str, np.ndarray | None]:
+    """Some entries of each column; None where there is none."""
+    return {name: None if (column := getattr(x, name)) is None else column[kept] for name in columns}
+
+
+def user_of(x: "Ratings | Interactions") -> np.ndarray:
+    """User index of every entry, (n,) int32."""
+    return np.repeat(np.arange(len(x.indptr) - 1, dtype=np.int32), np.diff(x.indptr))
+
+
+def equal(x: Entries, other: Entries, columns: Iterable[str]) -> bool:
+    """Whether two of a kind have the same axes and entries."""
+    pairs = ((getattr(x, name), getattr(other, name)) for name in columns)
+    return x.axes == other.axes and all(
+        (a is None and b is None) or (a is not None and b is not None and np.array_equal(a, b)) for a, b in pairs
+    )
+
+
+def check_rows(x: "Ratings | Interactions") -> None:
+    """Raise DataError unless the row starts are those of a matrix of these users and entries."""
+    indptr, n = x.indptr, len(x.item)
+    if indptr.shape != (len(x.users) + 1,):
+        raise DataError(f"{len(x.users):,} users need one row start more, not {len(indptr):,}")
     if indptr[0] != 0 or indptr[-1] != n or (np.diff(indptr) < 0).any():
         raise DataError(f"row starts must rise from 0 to the number of entries, {n:,}")
-    if ratings.level.shape != (n,) or (ratings.time is not None and ratings.time.shape != (n,)):
-        raise DataError(f"{n:,} items need as many levels and times")
 
 
-def check_entries(ratings: "Ratings"):
-    item, level = ratings.item, ratings.level
+def check_items(x: "Ratings | Interactions") -> None:
+    """Raise DataError unless the items are known and increase strictly within each row."""
+    item = x.item
     if not len(item):
         return
-    if item.min() < 0 or item.max() >= len(ratings.items):
-        raise DataError(f"an item index lies outside 0..{len(ratings.items) - 1}")
-    wrong = (level >= ratings.n_levels) & (level != UNRATED)
-    if wrong.any():
-        raise DataError(f"level {level[wrong][0]} is not below the scale's {ratings.n_levels} levels")
+    if item.min() < 0 or item.max() >= len(x.items):
+        raise DataError(f"an item index lies outside 0..{len(x.items) - 1}")
     falls = np.flatnonzero(item[1:] <= item[:-1]) + 1
-    if not np.isin(falls, ratings.indptr).all():
-        raise DataError("the items of a row must be strictly increasing; use Ratings.from_arrays")
+    if not np.isin(falls, x.indptr).all():
+        raise DataError(f"the items of a row must be strictly increasing; use {type(x).__name__}.from_arrays")

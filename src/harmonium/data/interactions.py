@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from harmonium.data import _entries as entries
 from harmonium.data._entries import frozen, index_array
 from harmonium.data.sorting import row_pointer, stable_order
 from harmonium.data.vocabulary import Vocabulary
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 ARRAY_TYPES = {"indptr": np.int64, "item": np.int32, "weight": np.float32, "time": np.int64, "row": np.int64}
 OPTIONAL = ("weight", "time", "row")
+COLUMNS = ("item", *OPTIONAL)
 MERGE_RULES = ("sum", "first", "last", "error")
 
 
@@ -193,11 +195,7 @@ class Interactions:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Interactions):
             return NotImplemented
-        mine, theirs = ([getattr(side, name) for name in ARRAY_TYPES] for side in (self, other))
-        return self.axes == other.axes and all(
-            (a is None and b is None) or (a is not None and b is not None and np.array_equal(a, b))
-            for a, b in zip(mine, theirs)
-        )
+        return entries.equal(self, other, ARRAY_TYPES)
 
     __hash__ = None  # pyright: ignore[reportAssignmentType]  # equality compares every entry
 
@@ -208,7 +206,7 @@ class Interactions:
         -------
         int32 array, (n,)
         """
-        return np.repeat(np.arange(self.n_users, dtype=np.int32), np.diff(self.indptr))
+        return entries.user_of(self)
 
     def weights(self) -> np.ndarray:
         """Weight of every entry, 1 where none is kept.
@@ -255,15 +253,7 @@ class Interactions:
         SettingError
             The mask is not one truth value an entry.
         """
-        mask = np.asarray(mask)
-        if mask.shape != self.item.shape or mask.dtype != bool:
-            raise SettingError(
-                f"mask must be a bool array of shape ({self.n_entries},), not {mask.dtype} of {mask.shape}"
-            )
-        kept = np.zeros(self.n_entries + 1, dtype=np.int64)
-        np.cumsum(mask, out=kept[1:])
-        columns = {name: None if getattr(self, name) is None else getattr(self, name)[mask] for name in OPTIONAL}
-        return replace(self, indptr=kept[self.indptr], item=self.item[mask], **columns)
+        return entries.selected(self, mask, COLUMNS)
 
     def rows(self, users: Any) -> "Interactions":
         """Keep the entries of some users; the other rows become empty, vocabularies and shape stay.
@@ -277,9 +267,7 @@ class Interactions:
         -------
         Interactions
         """
-        keep = np.zeros(self.n_users, dtype=bool)
-        keep[index_array("user", users, self.n_users)] = True
-        return self.select(np.repeat(keep, np.diff(self.indptr)))
+        return entries.of_users(self, users, COLUMNS)
 
     def restricted(self, users: Any = None, items: Any = None) -> "Interactions":
         """Keep some users and items alone: the vocabularies shrink to them.
@@ -331,11 +319,7 @@ class Interactions:
         -----
         A radix sort, O(n).
         """
-        order = stable_order(self.item)
-        order = slice(None) if order is None else order
-        columns = {name: None if getattr(self, name) is None else getattr(self, name)[order] for name in OPTIONAL}
-        indptr = row_pointer(self.item, self.n_items)
-        return Interactions(indptr, self.user_of()[order], self.items, self.users, **columns)
+        return entries.turned(self, COLUMNS)
 
 
 def _merged(user, item, columns, again, duplicates: str):
@@ -367,23 +351,13 @@ def _part(vocabulary: Vocabulary, mask: np.ndarray) -> Vocabulary:
 
 
 def _check(x: Interactions) -> None:
-    indptr, n = x.indptr, len(x.item)
-    if indptr.shape != (len(x.users) + 1,):
-        raise DataError(f"{len(x.users):,} users need one row start more, not {len(indptr):,}")
-    if indptr[0] != 0 or indptr[-1] != n or (np.diff(indptr) < 0).any():
-        raise DataError(f"row starts must rise from 0 to the number of entries, {n:,}")
+    n, indptr = len(x.item), x.indptr
+    entries.check_rows(x)
     for name in OPTIONAL:
         column = getattr(x, name)
         if column is not None and column.shape != (n,):
             raise DataError(f"{n:,} items need as many values of {name}, not {len(column):,}")
-    if not n:
-        return
-    if x.item.min() < 0 or x.item.max() >= len(x.items):
-        raise DataError(f"an item index lies outside 0..{len(x.items) - 1}")
-    starts = np.zeros(n, dtype=bool)
-    starts[indptr[:-1][np.diff(indptr) > 0]] = True
-    if not (starts[1:] | (x.item[1:] > x.item[:-1])).all():
-        raise DataError("the items of a row must be strictly increasing; use Interactions.from_arrays")
+    entries.check_items(x)
     if x.weight is not None:
         wrong = ~(np.isfinite(x.weight) & (x.weight > 0))
         if wrong.any():

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from harmonium.conventions import UNRATED
+from harmonium.data import _entries as entries
 from harmonium.data._entries import (
     DUPLICATE_RULES as DUPLICATE_RULES,
 )
-from harmonium.data._entries import check_entries, check_shape, entries_to_keep, frozen, index_array, span_index
+from harmonium.data._entries import entries_to_keep, frozen, index_array
 from harmonium.data.scale import Scale
 from harmonium.data.sorting import row_pointer, stable_order
 from harmonium.data.vocabulary import Vocabulary
-from harmonium.errors import DataError, SettingError
+from harmonium.errors import DataError
 
 if TYPE_CHECKING:
     import polars
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 
 ARRAY_TYPES = {"indptr": np.int64, "item": np.int32, "level": np.uint8, "time": np.int64}
+COLUMNS = ("item", "level", "time")
 
 
 class DuplicateEntryError(DataError):
@@ -79,8 +81,7 @@ class Ratings:
             array = getattr(self, name)
             if array is not None:
                 object.__setattr__(self, name, frozen(array, dtype))
-        check_shape(self)
-        check_entries(self)
+        _check(self)
 
     @classmethod
     def from_arrays(
@@ -248,11 +249,7 @@ class Ratings:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Ratings):
             return NotImplemented
-        mine, theirs = ([getattr(side, name) for name in ARRAY_TYPES] for side in (self, other))
-        return (self.users, self.items, self.scale) == (other.users, other.items, other.scale) and all(
-            (a is None and b is None) or (a is not None and b is not None and np.array_equal(a, b))
-            for a, b in zip(mine, theirs)
-        )
+        return entries.equal(self, other, ARRAY_TYPES)
 
     __hash__ = None  # pyright: ignore[reportAssignmentType]  # equality compares every entry
 
@@ -263,7 +260,7 @@ class Ratings:
         -------
         int32 array, (n,)
         """
-        return np.repeat(np.arange(self.n_users, dtype=np.int32), np.diff(self.indptr))
+        return entries.user_of(self)
 
     def values(self) -> np.ndarray:
         """Rating value of every entry.
@@ -316,20 +313,7 @@ class Ratings:
         SettingError
             The mask is not one truth value an entry.
         """
-        mask = np.asarray(mask)
-        if mask.shape != self.item.shape or mask.dtype != bool:
-            raise SettingError(
-                f"mask must be a bool array of shape ({self.n_entries},), not {mask.dtype} of {mask.shape}"
-            )
-        kept = np.zeros(self.n_entries + 1, dtype=np.int64)
-        np.cumsum(mask, out=kept[1:])
-        return replace(
-            self,
-            indptr=kept[self.indptr],
-            item=self.item[mask],
-            level=self.level[mask],
-            time=None if self.time is None else self.time[mask],
-        )
+        return entries.selected(self, mask, COLUMNS)
 
     def rows(self, users: Any) -> "Ratings":
         """Keep the entries of some users; the other rows become empty, vocabularies and shape stay.
@@ -343,17 +327,7 @@ class Ratings:
         -------
         Ratings
         """
-        users = np.unique(index_array("user", users, self.n_users))
-        counts = np.zeros(self.n_users, dtype=np.int64)
-        counts[users] = np.diff(self.indptr)[users]
-        kept = span_index(self.indptr[users], counts[users])
-        return replace(
-            self,
-            indptr=np.concatenate(([0], np.cumsum(counts))),
-            item=self.item[kept],
-            level=self.level[kept],
-            time=None if self.time is None else self.time[kept],
-        )
+        return entries.of_users(self, users, COLUMNS)
 
     def columns(self, items: Any) -> "Ratings":
         """Return the ratings of some items.
@@ -389,19 +363,7 @@ class Ratings:
         -----
         A radix sort, O(n).
         """
-        user = self.user_of()
-        order = stable_order(self.item)
-        if order is None:
-            order = slice(None)
-        return Ratings(
-            indptr=row_pointer(self.item, self.n_items),
-            item=user[order],
-            level=self.level[order],
-            users=self.items,
-            items=self.users,
-            scale=self.scale,
-            time=None if self.time is None else self.time[order],
-        )
+        return entries.turned(self, COLUMNS)
 
     def interactions(self, at_least: float | None = None) -> "Interactions":
         """Who chose what: the entries without their ratings, over the same vocabularies.
@@ -476,3 +438,14 @@ class Ratings:
         if self.time is not None:
             columns["timestamp"] = pl.Series(self.time)
         return pl.DataFrame(columns)
+
+
+def _check(ratings: Ratings) -> None:
+    n, level, time = len(ratings.item), ratings.level, ratings.time
+    entries.check_rows(ratings)
+    if level.shape != (n,) or (time is not None and time.shape != (n,)):
+        raise DataError(f"{n:,} items need as many levels and times")
+    entries.check_items(ratings)
+    wrong = (level >= ratings.n_levels) & (level != UNRATED)
+    if wrong.any():
+        raise DataError(f"level {level[wrong][0]} is not below the scale's {ratings.n_levels} levels")

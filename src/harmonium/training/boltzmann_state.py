@@ -11,14 +11,14 @@ import numpy.typing as npt
 from scipy import sparse
 
 from harmonium import storage
-from harmonium.errors import ModelFileError, SettingError
+from harmonium.errors import SettingError
 from harmonium.events import Saved
 from harmonium.models import boltzmann
 from harmonium.models.boltzmann import ALPHABETS, Boltzmann, Floats, Ints
 from harmonium.randomness import as_generator, key_of
 from harmonium.sampling import boltzmann as sampling
 from harmonium.sampling import tempering
-from harmonium.training import ladder
+from harmonium.training import checkpoints, ladder
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.training.settings import check_choice, check_count, check_share
 
@@ -323,11 +323,7 @@ def resume(path: str | os.PathLike[str], learning: BoltzmannLearning, v: Floats,
     ModelFileError
         The checkpoint is of other cases or settings.
     """
-    header, arrays = storage.read(path, CHECKPOINT)
-    mine = _ask(edges, learning, v)
-    differs = sorted(name for name in mine if header["ask"].get(name) != mine[name])
-    if differs:
-        raise ModelFileError(f"{path}: is a checkpoint of other learning; these differ: {', '.join(differs)}")
+    header, arrays = checkpoints.read(path, CHECKPOINT, _ask(edges, learning, v))
     return from_parts(header["state"], arrays, edges)
 
 

@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from harmonium import storage
-from harmonium.errors import DivergenceError, ModelFileError
+from harmonium.errors import DivergenceError
 from harmonium.events import ChoiceEpochEnded, Ended, Event, Saved
 from harmonium.kernels.choices import Sparse
 from harmonium.kernels.devices import CPU, Device
+from harmonium.training import checkpoints
 from harmonium.training import choice_state as states
 from harmonium.training.choice_state import ChoiceState, Learnt, first_state
 from harmonium.training.choices import ChoiceLearning, Lateral, train
@@ -199,11 +200,7 @@ class ChoiceFit:
         ModelFileError
             The checkpoint is of other choices or settings, or damaged.
         """
-        header, arrays = storage.read(path, CHECKPOINT)
-        theirs = header.get("ask", {})
-        differs = sorted(name for name in self.ask if theirs.get(name) != self.ask[name])
-        if differs:
-            raise ModelFileError(f"{path}: is a checkpoint of another fit; these differ: {', '.join(differs)}")
+        header, arrays = checkpoints.read(path, CHECKPOINT, self.ask, "another fit")
         self._at = header["at"]
         done = [storage.under(f"done.{place}.", arrays) for place in range(self.stages[self._at].place)]
         self.done = [states.learnt_of(parts) for parts in done]

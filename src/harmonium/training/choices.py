@@ -16,12 +16,19 @@ from harmonium.kernels.devices import Device
 from harmonium.models.couplings import Dense, Neighbours
 from harmonium.randomness import key_of
 from harmonium.training.choice_state import ChoiceState
-from harmonium.training.settings import check_choice, check_count, check_number, check_share
+from harmonium.training.settings import (
+    SCHEDULES,
+    check_choice,
+    check_count,
+    check_number,
+    check_share,
+    scheduled,
+    slower,
+)
 
 Floats = npt.NDArray[np.float32]
 Lateral = Callable[[Sparse], Floats]
 METHODS = ("multi-prediction", "cd", "cd-softmax")
-SCHEDULES = ("constant", "linear", "cosine")
 RATES = {"multi-prediction": 0.008, "cd": 0.05, "cd-softmax": 0.05}
 UNIFORM_SHARE = 0.1  # of the proposals, so that every item can be proposed
 POPULARITY_POWER = 0.75  # of the rest (Mikolov et al. 2013, section 2.2)
@@ -92,9 +99,7 @@ class ChoiceLearning:
     def rate_at(self, progress: float) -> float:
         """Learning rate when a share `progress` of all epochs is done."""
         rate = RATES[self.method] if self.learning_rate is None else self.learning_rate
-        if self.schedule == "linear":
-            return rate * (1 - progress)
-        return rate * 0.5 * (1 + math.cos(math.pi * progress)) if self.schedule == "cosine" else rate
+        return scheduled(rate, self.schedule, progress)
 
 
 _COUNTS = (
@@ -378,4 +383,4 @@ def _divergence(state: ChoiceState, loss: float, learning: ChoiceLearning, rate:
         largest = max(state.kernels.largest(array) for array in (machine.W[touched], machine.b[touched], machine.c))
     if largest < LARGEST_WEIGHT and math.isfinite(loss):  # not so for NaN
         return ""
-    return f"learning_rate {rate:g} with method {learning.method!r} is too high for these data: try {rate / 10:g}"
+    return slower(rate, f"method {learning.method!r}")

@@ -19,13 +19,14 @@ from harmonium.conventions import UNRATED
 from harmonium.data import Ratings
 from harmonium.data.shards import Shards
 from harmonium.data.stored import StoredRatings
-from harmonium.errors import DivergenceError, ModelFileError
+from harmonium.errors import DivergenceError
 from harmonium.events import Ended, EpochEnded, Event, Saved
 from harmonium.kernels.devices import CPU, Device
 from harmonium.models import level_rbm, rating_model
 from harmonium.models.fold_in import grown
 from harmonium.models.level_rbm import LevelRBM
 from harmonium.models.rating_model import Blend, ItemsSide, RatingModel
+from harmonium.training import checkpoints
 from harmonium.training import state as states
 from harmonium.training.engine import HERE, Engine
 from harmonium.training.settings import Learning
@@ -35,7 +36,6 @@ from harmonium.training.validation import Scorer, fit_blend
 CHECKPOINT = "checkpoint"
 MOST_TO_CALIBRATE = 50_000  # validation ratings: more would not move a dozen numbers
 SAVE_EVERY = 20.0  # seconds between checkpoints
-WHOLE = ("finished", "early stopping")  # reasons after which the last epoch is whole
 MACHINES = {"users": ("users",), "items": ("items",), "both": ("users", "items")}
 Machines = dict[tuple[str, int], LevelRBM]  # by kind and place in the committee
 
@@ -175,7 +175,7 @@ class Fit:
                 if isinstance(event, Ended):
                     self._end(stage, state, event)
                 yield event
-                if checkpoint is not None and self._due(event, state):
+                if checkpoint is not None and state.whole and self._due(event, state):
                     self.save(checkpoint, stage, state)
                     yield Saved(os.fspath(checkpoint), name, phase, state.epoch)
         finally:
@@ -185,12 +185,12 @@ class Fit:
     def _due(self, event: Event, state: states.State) -> bool:
         """Whether a checkpoint is to be written; an engine may have an older epoch at hand than the one that ended."""
         if not isinstance(event, EpochEnded):
-            return isinstance(event, Ended) and event.reason in WHOLE  # others leave an epoch half done
+            return isinstance(event, Ended)
         return time.monotonic() - self._saved_at > SAVE_EVERY and self.engine.bring_up(state)
 
     def _end(self, stage: Stage, state: states.State, event: Ended) -> None:
         self.reason, self._advice = event.reason, event.advice
-        if event.reason in WHOLE and state.best is not None:
+        if event.reason in ("finished", "early stopping") and state.best is not None:
             self.done.append(stage)
             self._machines_of(stage.phase)[stage.kind, stage.place] = state.best
             self.epochs.setdefault((stage.kind, stage.place), state.best_epoch)
@@ -320,11 +320,7 @@ class Fit:
         ModelFileError
             The checkpoint is of other ratings or settings.
         """
-        header, arrays = storage.read(path, CHECKPOINT)
-        mine = self._ask()
-        differs = sorted(name for name in mine if header["ask"].get(name) != mine[name])
-        if differs:
-            raise ModelFileError(f"{path}: is a checkpoint of another fit; these differ: {', '.join(differs)}")
+        header, arrays = checkpoints.read(path, CHECKPOINT, self._ask(), "another fit")
         for group, machines in (("chosen", self.chosen), ("final", self.final)):
             for kind, _, place in self.stages:
                 parts = storage.under(f"{group}.{kind}.{place}.", arrays)

@@ -17,7 +17,7 @@ from harmonium.models.level_rbm import LevelRBM
 from harmonium.randomness import key_of
 from harmonium.training import on_device
 from harmonium.training.batches import Batch, Chunk, epoch_batches
-from harmonium.training.settings import Learning
+from harmonium.training.settings import Learning, slower
 from harmonium.training.state import State
 
 LARGEST_WEIGHT = 1e3  # a field of this size has saturated every unit it reaches: learning has diverged
@@ -77,7 +77,7 @@ def train(
             if score and learning.patience and state.epoch - state.best_epoch >= learning.patience:
                 reason = "early stopping"  # asked before an epoch, so that a resumed run asks as well
                 break
-            began = time.perf_counter()
+            began, state.whole = time.perf_counter(), False
             run() if run else run_epoch(state, chunks, learning)
             state.take_average(learning.averaging)
             seconds = time.perf_counter() - began
@@ -88,9 +88,10 @@ def train(
             rbm = state.rbm()
             outcome = score(rbm) if score else None
             if outcome and not np.isfinite(outcome.rmse):
-                reason, advice = "diverged", _advice(learning)
+                reason, advice = "diverged", slower(learning.learning_rate, learning.optimizer)
                 break
             _remember(state, rbm, outcome)
+            state.whole = True
             yield EpochEnded(
                 machine, phase, state.epoch, n_epochs, seconds, n_ratings / seconds,
                 learning.rate_at((state.epoch - 1) / learning.n_epochs), *(outcome or (None, None, None)),
@@ -212,11 +213,4 @@ def _remember(state: State, rbm: LevelRBM, outcome: Score | None) -> None:
 def _divergence(state: State, learning: Learning) -> str:
     arrays = state.machine.W, state.machine.b, state.machine.c
     fine = all(array.min() > -LARGEST_WEIGHT and array.max() < LARGEST_WEIGHT for array in arrays)  # not so for NaN
-    return "" if fine else _advice(learning)
-
-
-def _advice(learning: Learning) -> str:
-    return (
-        f"learning_rate {learning.learning_rate:g} with {learning.optimizer} is too high for these data: "
-        f"try {learning.learning_rate / 10:g}"
-    )
+    return "" if fine else slower(learning.learning_rate, learning.optimizer)

@@ -88,7 +88,7 @@ class PeakMemory:
     >>> import numpy as np
     >>> with PeakMemory() as peak:
     ...     n = len(np.ones(10_000_000))
-    >>> peak.n_bytes is None or 80e6 < peak.n_bytes < 90e6
+    >>> peak.n_bytes is None or 75e6 < peak.n_bytes < 95e6  # pages, and what else the process does
     True
     """
 

@@ -85,11 +85,7 @@ class Learning:
 
     def rate_at(self, progress: float) -> float:
         """Learning rate when a share `progress` of all epochs is done."""
-        if self.schedule == "linear":
-            return self.learning_rate * (1 - progress)
-        if self.schedule == "cosine":
-            return self.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-        return self.learning_rate
+        return scheduled(self.learning_rate, self.schedule, progress)
 
     @property
     def sampled(self) -> bool:
@@ -114,6 +110,35 @@ _RANGES: tuple[tuple[str, Any, Any, bool], ...] = (
 )
 _CHOICES = {"method": METHODS, "optimizer": tuple(OPTIMIZERS), "schedule": SCHEDULES}
 SETTING_NAMES = tuple(field.name for field in fields(Learning))
+
+
+def scheduled(rate: float, schedule: str, progress: float) -> float:
+    """Learning rate when a share of all epochs is done.
+
+    Parameters
+    ----------
+    rate : float
+        At first.
+    schedule : str
+        "linear" or "cosine" down to 0; any other is constant.
+    progress : float
+        From 0 to 1.
+    """
+    if schedule == "linear":
+        return rate * (1 - progress)
+    return rate * 0.5 * (1 + math.cos(math.pi * progress)) if schedule == "cosine" else rate
+
+
+def slower(learning_rate: float, optimizer: str) -> str:
+    """Advice after divergence: which rate to try instead.
+
+    Parameters
+    ----------
+    learning_rate : float
+    optimizer : str
+        Words that say what it was too high with.
+    """
+    return f"learning_rate {learning_rate:g} with {optimizer} is too high for these data: try {learning_rate / 10:g}"
 
 
 def check_choice(name: str, value: Any, allowed: Sequence[str]) -> None:

@@ -47,6 +47,8 @@ class State:
     best : LevelRBM or None
     best_error : float
     best_epoch : int
+    whole : bool
+        Whether the last epoch came to its end; what an interruption leaves in the middle of one is no checkpoint.
     device : Device
         Where the arrays lie; those of `best` are NumPy's.
     held : tuple or None
@@ -66,6 +68,7 @@ class State:
     best: LevelRBM | None = None
     best_error: float = np.inf
     best_epoch: int = 0
+    whole: bool = True
     device: Device = CPU
     held: tuple[Any, Any] | None = None
 

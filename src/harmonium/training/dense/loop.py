@@ -12,10 +12,10 @@ import numpy as np
 from scipy import sparse
 
 from harmonium import storage
-from harmonium.errors import DivergenceError, ModelFileError, SettingError
+from harmonium.errors import DivergenceError, SettingError
 from harmonium.events import Allocates, Began, DenseEpochEnded, Ended, Event, Saved
 from harmonium.kernels.devices import CPU, Device
-from harmonium.training import ladder
+from harmonium.training import checkpoints, ladder
 from harmonium.training.dense import few, on_device
 from harmonium.training.dense import state as states
 from harmonium.training.dense.chains import Cases, begin_at_cases, densely, size
@@ -24,6 +24,7 @@ from harmonium.training.dense.settings import CHAINS, DenseLearning
 from harmonium.training.dense.state import State
 from harmonium.training.dense.update import Outcome, update
 from harmonium.training.dense.workspace import Workspace
+from harmonium.training.settings import slower
 
 CHECKPOINT = "dense-checkpoint"
 MACHINE = "rbm"
@@ -82,7 +83,7 @@ def train(
             try:
                 outcome = run() if run else run_epoch(state, held, learning, work)
             except DivergenceError as error:
-                reason, advice = "diverged", f"{error}; {_advice(learning)}"
+                reason, advice = "diverged", f"{error}; {slower(learning.learning_rate, learning.optimizer)}"
                 break
             seconds = time.perf_counter() - began
             rbm, advice = good_model(state, learning)
@@ -92,7 +93,7 @@ def train(
             monitored = (dict(monitor(rbm, state.seen())) if monitor else {}) | _ladder(state, learning)
             value = monitored.get(score) if score else None
             if value is not None and not np.isfinite(value):
-                reason, advice = "diverged", _advice(learning)
+                reason, advice = "diverged", slower(learning.learning_rate, learning.optimizer)
                 break
             _remember(state, rbm, value)
             if score and learning.patience and state.epoch - state.best_epoch >= learning.patience:
@@ -217,11 +218,11 @@ def good_model(state: State, learning: DenseLearning) -> tuple[Model | None, str
     learning : DenseLearning
     """
     if not all(float(abs(a).max()) < LARGEST_WEIGHT for a in state.arrays.values()):  # not so for NaN
-        return None, _advice(learning)
+        return None, slower(learning.learning_rate, learning.optimizer)
     try:
         rbm = state.model()
     except SettingError as error:  # two unbounded layers have left the region where there is a joint law
-        return None, f"{error}; {_advice(learning)}"
+        return None, f"{error}; {slower(learning.learning_rate, learning.optimizer)}"
     state.fix_gauge(rbm)
     return rbm, ""
 
@@ -236,13 +237,6 @@ def _remember(state: State, rbm: Model, score: float | None) -> None:
     value = float(state.epoch) if score is None else score
     if value > state.best_score:
         state.best, state.best_score, state.best_epoch = rbm, value, state.epoch
-
-
-def _advice(learning: DenseLearning) -> str:
-    return (
-        f"learning_rate {learning.learning_rate:g} with {learning.optimizer} is too high for these data: "
-        f"try {learning.learning_rate / 10:g}"
-    )
 
 
 def save(path: str | os.PathLike[str], state: State, learning: DenseLearning, X: Cases) -> Saved:
@@ -274,11 +268,7 @@ def resume(path: str | os.PathLike[str], learning: DenseLearning, X: Cases) -> S
     ModelFileError
         The checkpoint is of other cases or settings.
     """
-    header, arrays = storage.read(path, CHECKPOINT)
-    mine = _ask(learning, X)
-    differs = sorted(name for name in mine if header["ask"].get(name) != mine[name])
-    if differs:
-        raise ModelFileError(f"{path}: is a checkpoint of other learning; these differ: {', '.join(differs)}")
+    header, arrays = checkpoints.read(path, CHECKPOINT, _ask(learning, X))
     return states.from_parts(header["state"], arrays)
 
 

@@ -1,16 +1,16 @@
 """Settings of dense learning, each with its default and its allowed range in one place."""
 
-import math
 from dataclasses import dataclass, fields
 from typing import Any, final
 
 from harmonium.errors import SettingError
-from harmonium.training.settings import OPTIMIZERS, check_choice, check_count, check_share
+from harmonium.training import settings
+from harmonium.training.settings import OPTIMIZERS, check_choice, check_count, check_share, scheduled
 
 CHAINS = ("cd", "pcd", "fast-pcd", "tempered-pcd", "full-chain")  # methods whose negative phase is sampled
 DIRECT = ("multi-prediction", "pseudo-likelihood", "ratio-matching", "score-matching", "discriminative")  # no chains
 METHODS = (*CHAINS, "exact", *DIRECT)
-SCHEDULES = ("constant", "linear", "cosine", "inverse")
+SCHEDULES = (*settings.SCHEDULES, "inverse")
 MOST_STEPS = 1_000_000
 
 
@@ -111,13 +111,9 @@ class DenseLearning:
 
     def rate_at(self, progress: float) -> float:
         """Learning rate when a share `progress` of all epochs is done."""
-        if self.schedule == "linear":
-            return self.learning_rate * (1 - progress)
-        if self.schedule == "cosine":
-            return self.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
         if self.schedule == "inverse":
             return self.learning_rate / (1 + progress * self.n_epochs)
-        return self.learning_rate
+        return scheduled(self.learning_rate, self.schedule, progress)
 
 
 _COUNTS: tuple[tuple[str, int, int], ...] = (
