@@ -1,4 +1,4 @@
-"""Events have one vocabulary: kinds are plain words, no two alike; a pass over the data is an epoch whatever learns."""
+"""Events have one vocabulary: kinds are plain words, no two alike, and whatever learns, a pass is an epoch."""
 
 from harmonium.events import Event
 

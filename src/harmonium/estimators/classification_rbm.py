@@ -369,6 +369,7 @@ class ClassificationRBM(DenseEstimator):
         if features.kind == "multinomial":
             raise SettingError("visible: counts of a multinomial layer cannot stand beside labels; take another kind")
         cases.check(table.X, features)
+        self._before = getattr(self, "model_", None)
         self._begin(table)
         self.classes_, seed = classes, seed_of(self.random_state)
         share = np.bincount(label, minlength=len(classes)) / len(label)

@@ -256,6 +256,7 @@ class ConditionalRBM(DenseEstimator):
             raise SettingError("visible: counts of a multinomial layer cannot be conditional; take another kind")
         cases.check(table.X, visible)
         conditions.check_rows(table.X, u)
+        self._before = getattr(self, "model_", None)
         self._begin(table)
         self.n_conditions_, seed = 0 if u is None else u.shape[1], seed_of(self.random_state)
         rows = conditions.beside(table.X, u)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from harmonium.errors import DataError
+from harmonium.errors import DataError, DivergenceError
 from harmonium.estimators import cases
 from harmonium.estimators.base import Estimator
 from harmonium.events import DenseEpochEnded, Ended, Event
@@ -105,14 +106,26 @@ class DenseEstimator(Estimator):
         there = resume and checkpoint is not None and os.path.exists(checkpoint)
         self._state = loop.resume(checkpoint, learning, X) if there else start()  # type: ignore[arg-type]
         self.history_: list[Event] = []
-        yield from self._following(X, learning, monitor, score, checkpoint, engine)
+        with self._as_before_where_nothing_was_learnt():
+            yield from self._following(X, learning, monitor, score, checkpoint, engine)
 
     def _learnt_on(self, X: Cases, learning: DenseLearning, start: Callable[[], State]) -> None:
         """Learn on from where the state stands, or from `start` where there is none: a machine read from a file."""
         self._state = self._state or start()
         self._state.best, self._state.epoch, self._state.best_score, self._state.best_epoch = None, 0, -np.inf, 0
-        for _ in self._following(X, learning):
-            pass
+        with self._as_before_where_nothing_was_learnt():
+            for _ in self._following(X, learning):
+                pass
+
+    @contextmanager
+    def _as_before_where_nothing_was_learnt(self) -> Generator[None, None, None]:
+        """Where learning diverges before any epoch ended well, the model of before stays, or there is none."""
+        before = vars(self).pop("_before", getattr(self, "model_", None))
+        try:
+            yield
+        except DivergenceError:
+            self.model_ = before
+            raise
 
     def _following(
         self,

@@ -256,6 +256,7 @@ class SemiRestrictedRBM(DenseEstimator):
             raise SettingError(f"visible: {visible.kind} units cannot be tied; take {', '.join(KINDS)}")
         cases.check(table.X, visible)
         mask, seed, mean = self._mask(n), seed_of(self.random_state), mean_of(table.X)
+        self._before = getattr(self, "model_", None)
         self._begin(table)
         rbm = rbms.initial(visible, hidden, seed, mean, self.initial_spread)
         begun = Lateral(rbm, np.zeros((n, n), np.float32))
