@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from _program import SMALL, harmonium, in_a_process
 
 from harmonium import Recommender
 from harmonium.cli import recording
+from harmonium.cli.opening import default_model, program, ready_folder
+from harmonium.cli.serve import bundled_model
 from harmonium.serving.store import Store, open_database
 
 SECONDS = 120
@@ -219,8 +222,23 @@ def test_the_demo_serves_nothing_in_a_pipe_but_says_how_to(home):
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=SECONDS, check=True, stdin=subprocess.DEVNULL
     )
-    model = re.search(r"to see the machine think: harmonium serve (\S+)", done.stderr)
+    model = re.search(r"to see the machine think: \S+ serve (\S+)", done.stderr)
     assert model and Path(model[1]).is_file()
+
+
+def test_a_kept_model_that_cannot_be_read_is_learned_anew(home, monkeypatch):
+    kept = ready_folder(default_model())
+    kept.write_bytes(b"of another version")
+    anew = SimpleNamespace(save=lambda path: path.write_bytes(b"anew"))
+    monkeypatch.setattr("harmonium.cli.demo.learned", lambda settings, quiet: (anew, None))
+    assert bundled_model() == kept and kept.read_bytes() == b"anew"
+
+
+@pytest.mark.parametrize(("found", "typed"), [("/usr/bin/harmonium", "harmonium"), (None, ".venv/bin/harmonium")])
+def test_what_is_to_be_typed_is_what_the_shell_finds(monkeypatch, found, typed):
+    monkeypatch.setattr("shutil.which", lambda name: found)
+    monkeypatch.setattr("sys.argv", [".venv/bin/harmonium", "demo"])
+    assert program() == typed
 
 
 def test_the_service_trains_a_model_where_none_is_named_and_answers(home):

@@ -318,7 +318,7 @@ function Ties({ found, both }: { found: Explanation; both: boolean }) {
                       {line}
                     </tspan>
                   ))}
-                  {rating !== null && <tspan class="rating"> {rating}★</tspan>}
+                  {rating !== null && !narrow && <tspan class="rating"> {rating}★</tspan>}
                 </text>
               );
             })}

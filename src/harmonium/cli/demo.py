@@ -9,7 +9,7 @@ import typer
 
 from harmonium.cli.console import duration, narrator, print_json
 from harmonium.cli.learning import check_folder, learn
-from harmonium.cli.opening import default_model, offer, ready_folder
+from harmonium.cli.opening import default_model, offer, program, ready_folder
 from harmonium.cli.options import Json, Quiet, taking
 from harmonium.cli.recording import record
 from harmonium.cli.settings import machine, setting_options
@@ -140,11 +140,12 @@ def _plain(pairs: list[tuple[Recommendation, Explanation]]) -> list[dict[str, An
 
 def _next(output: Path | None) -> list[str]:
     model = output or Path("films.harmonium")
-    learning = [] if output else [f"harmonium train {DATASET} -o {model}"]
-    return [
+    learning = [] if output else [f"train {DATASET} -o {model}"]
+    commands = [
         *learning,
-        f"harmonium serve {model}",
-        f'harmonium recommend {model} --like "matrix" --like "toy story 1995" --explain',
-        f'harmonium predict {model} --like "matrix" "titanic 1997"',
-        "harmonium train ratings.csv --titles movies.csv -o mine.harmonium",
+        f"serve {model}",
+        f'recommend {model} --like "matrix" --like "toy story 1995" --explain',
+        f'predict {model} --like "matrix" "titanic 1997"',
+        "train ratings.csv --titles movies.csv -o mine.harmonium",
     ]
+    return [f"{program()} {command}" for command in commands]

@@ -1,6 +1,7 @@
 """Which model and store a service takes where none is named, and opening it where somebody looks."""
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from harmonium.recommending.recommender import Recommender
 
 STORE_VARIABLE = "HARMONIUM_STORE"
+NAME = "harmonium"
 DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
 
 
@@ -82,7 +84,7 @@ def offer(model: Path, narrate: Callable[[str], None]) -> None:
     model : Path
     narrate : callable
     """
-    command = f"harmonium serve {model}"
+    command = f"{program()} serve {model}"
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         narrate(f"\nto see the machine think: {command}")
         return
@@ -90,6 +92,12 @@ def offer(model: Path, narrate: Callable[[str], None]) -> None:
 
     narrate(f"\n$ {command}")
     run(model=model)
+
+
+def program() -> str:
+    """What to type for this program: its name where the shell finds it, else the path by which it was called."""
+    called = Path(sys.argv[0])
+    return NAME if shutil.which(NAME) or called.name != NAME else str(called)
 
 
 def can_open_browser() -> bool:
