@@ -149,7 +149,7 @@ def test_fitting_takes_settings_or_a_model(films):
     assert world.like == 3.5 and world.n_units == 4
     with pytest.raises(SettingError, match="n_hidden: pass a model or its settings"):
         Recommender.fit(train, model=RatingRBM(), n_hidden=4)
-    with pytest.raises(SettingError, match="hidden_units: there is no such setting"):
+    with pytest.raises(SettingError, match="hidden_units: RatingRBM has no such setting"):
         Recommender.fit(train, hidden_units=4)
 
 
