@@ -104,6 +104,12 @@ def test_what_needs_ratings_says_so(choices, method, path, body):
     assert problem["type"] == "/problems/learned-from-choices" and "choices" in problem["detail"] and problem["fix"]
 
 
+@pytest.mark.parametrize("rank_by", ["joint", "liking"])
+def test_another_ranking_is_refused(choices, rank_by):
+    answer = choices.post("/api/v1/recommend", json={"history": CHOSEN, "n": 2, "rank_by": rank_by})
+    assert answer.status_code == 422 and f"rank_by: {rank_by!r} is for a model of ratings" in answer.text
+
+
 def test_choices_of_stored_people_are_kept_and_used(choices):
     assert choices.put("/api/v1/users/ann/ratings/100", json={"rating": None}).status_code == 200
     assert choices.put("/api/v1/users/ann/ratings/102", json={"rating": 2}).status_code == 200

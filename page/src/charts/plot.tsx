@@ -40,6 +40,16 @@ function decades(scale: Scale): number[] {
   return scale.ticks().filter((tick) => wanted.includes(Math.round(tick / 10 ** Math.floor(Math.log10(tick) + 1e-9))));
 }
 
+const APART = 46; // px between the middles of an axis's labels, lest they touch on a narrow screen
+
+/** Those ticks of an x axis whose labels have room. */
+function spaced(ticks: number[], scale: Scale): number[] {
+  return ticks.reduce<number[]>((kept, tick) => {
+    const last = kept.at(-1);
+    return last === undefined || scale(tick) - scale(last) >= APART ? [...kept, tick] : kept;
+  }, []);
+}
+
 /** Axes and grid; the children draw inside. */
 export function Plot(props: Props) {
   const { label, xTitle, yTitle, height = 260, logX = false, logY = false, right = 22, yTicks = 5, children } = props;
@@ -48,7 +58,7 @@ export function Plot(props: Props) {
   const width = useWidth(place, 520);
   const x: Scale = (logX ? scaleLog() : scaleLinear()).domain(props.x).range([MARGIN.left, width - right]);
   const y: Scale = (logY ? scaleLog() : scaleLinear()).domain(props.y).range([height - MARGIN.bottom, MARGIN.top]);
-  const xTicks = logX ? decades(x) : x.ticks(Math.max(2, Math.floor(width / 90)));
+  const xTicks = logX ? spaced(decades(x), x) : x.ticks(Math.max(2, Math.floor(width / 90)));
   return (
     <div ref={place}>
       <p class="axis-title">{yTitle}</p>
