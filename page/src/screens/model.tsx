@@ -24,7 +24,7 @@ function RatingsLead({ model }: { model: ModelInfo | null }) {
     <>
       <p class="lead">
         A model that says 70 % should be right seven times in ten. This one was measured on ratings that it had never seen, beside
-        two plain rules that anybody could use instead; every bar carries its standard error.
+        two plain rules that anybody could use instead; every whisker is two standard errors.
       </p>
       {model && <Facts model={model} />}
       {model &&
