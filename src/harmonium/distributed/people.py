@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import numpy as np
@@ -48,10 +48,11 @@ def map_people(
     context = data.DataContext.get_current()
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    rows = data.read_parquet(source).select_columns(columns)
-    n_parts = max(n_workers, -(-rows.count() // ROWS_PER_PART))
-    place = {"person": columns[0], "n_parts": n_parts}
-    parted = rows.map_batches(cast(Any, _with_part), batch_format="pyarrow", fn_kwargs=place)
+    places, n_rows = _row_groups(source)
+    n_parts = max(n_workers, -(-n_rows // ROWS_PER_PART))
+    where = data.from_items(places, override_num_blocks=min(len(places), 4 * n_workers))
+    of = {"columns": columns, "n_parts": n_parts}
+    parted = where.map_batches(cast(Any, _read), batch_size=None, batch_format="pyarrow", fn_kwargs=of)
     groups = parted.groupby(PART, num_partitions=min(n_parts, 4 * n_workers))
     made = {"actor": actor, "settings": settings, "n_cpus": n_cpus}
     how = {"batch_format": "pyarrow", "concurrency": n_workers, "num_cpus": n_cpus}
@@ -87,11 +88,31 @@ class Mapped:
         return pyarrow.table(self._actor(table.drop_columns([PART])))
 
 
-def _with_part(table: Any, person: str, n_parts: int) -> Any:
-    """Add the part that a person's rows go to: a function of the id alone."""
-    import pyarrow
+def _row_groups(source: list[str]) -> tuple[list[dict[str, Any]], int]:
+    """Each row group's file and number, and the rows of all: what the files' footers tell."""
+    from pyarrow.parquet import read_metadata
 
-    return table.append_column(PART, pyarrow.array(part_of(table[person].to_numpy(), n_parts)))
+    places, n_rows = [], 0
+    for file in source:
+        footer = read_metadata(file)
+        places += [{"file": file, "group": k} for k in range(footer.num_row_groups)]
+        n_rows += footer.num_rows
+    return places, n_rows
+
+
+def _read(places: Any, columns: list[str], n_parts: int) -> Iterator[Any]:
+    """Read row groups, and give each row the part that its person goes to: a function of the id alone.
+
+    Files are opened here and not by Ray's own reader: the threads in which that lists them import a module at the same
+    time, and now and then one of them finds it half made.
+    """
+    import pyarrow
+    from pyarrow.parquet import ParquetFile
+
+    for place in places.to_pylist():
+        with ParquetFile(place["file"]) as file:
+            table = file.read_row_group(place["group"], columns=columns).select(columns)
+        yield table.append_column(PART, pyarrow.array(part_of(table[columns[0]].to_numpy(), n_parts)))
 
 
 def part_of(ids: npt.NDArray[Any], n_parts: int) -> npt.NDArray[np.int64]:
