@@ -75,7 +75,7 @@ def by_value(ray_here):
 
 
 def test_workers_of_whom_one_is_killed_fit_what_one_process_fits(by_value, tmp_path, monkeypatch):
-    monkeypatch.setattr("harmonium.training.fitting.SAVE_EVERY", 0.0)
+    monkeypatch.setattr("harmonium.training.checkpoints.SAVE_EVERY", 0.0)
     ratings = made_ratings(unrated=False)
     settings = {"cases": "users", "n_hidden": 8, "n_epochs": 12, "batch_size": 8, "method": "pcd",
                 "validation_fraction": 0.2, "patience": 0}  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 from harmonium import ChoiceRecommender, GaussianBoltzmann, Interactions, MultinomialRBM, SemiRestricted
 from harmonium.errors import DivergenceError, ModelFileError, NotFittedError, SettingError
 from harmonium.events import Ended, Saved
-from harmonium.training import choice_fitting, choices
+from harmonium.training import choices
 
 SMALL = {"n_hidden": 6, "n_epochs": 4, "batch_size": 20}
 MODELS = {
@@ -35,7 +35,7 @@ def validation(clicks):
 
 @pytest.fixture
 def often(monkeypatch):
-    monkeypatch.setattr(choice_fitting, "SAVE_EVERY", -1.0)
+    monkeypatch.setattr("harmonium.training.checkpoints.SAVE_EVERY", -1.0)
 
 
 def parts(model):

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from harmonium import DeepBoltzmannMachine
 from harmonium.errors import DataError, ModelFileError, NotFittedError, SettingError
-from harmonium.estimators import boltzmann_machine, cases, deep_boltzmann
+from harmonium.estimators import cases
 from harmonium.models import exact
 from harmonium.models import rbm as rbms
 from harmonium.models.rbm import RBM
@@ -86,8 +86,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
     tmp_path, monkeypatch, n_pretraining_epochs, stop, method
 ):
     """Stopped in the first layer, in the second, and while all learn jointly."""
-    monkeypatch.setattr(deep_boltzmann, "SAVE_EVERY", -1.0)
-    monkeypatch.setattr(boltzmann_machine, "SAVE_EVERY", -1.0)
+    monkeypatch.setattr("harmonium.training.checkpoints.SAVE_EVERY", -1.0)
     settings = {"n_pretraining_epochs": n_pretraining_epochs, "n_epochs": 4, "method": method, "batch_size": 30}
     whole, path = DeepBoltzmannMachine((3, 2), **settings).fit(X), tmp_path / "run.checkpoint"
     run, n_saved = DeepBoltzmannMachine((3, 2), **settings).fitting(X, checkpoint=path), 0

@@ -151,7 +151,7 @@ class _Stop(Exception):
 @pytest.mark.parametrize("method", ["multi-prediction", "pcd"])
 @pytest.mark.parametrize("stop_after", [3, 8, 14])
 def test_a_resumed_fit_equals_an_uninterrupted_one_bit_for_bit(split, tmp_path, monkeypatch, method, stop_after):
-    monkeypatch.setattr("harmonium.training.fitting.SAVE_EVERY", 0.0)
+    monkeypatch.setattr("harmonium.training.checkpoints.SAVE_EVERY", 0.0)
     settings = SMALL | {"n_epochs": 4, "method": method, "refit": True, "optimizer": "adam", "learning_rate": 0.01}
     path, seen = tmp_path / "run.checkpoint", []
 
@@ -167,7 +167,7 @@ def test_a_resumed_fit_equals_an_uninterrupted_one_bit_for_bit(split, tmp_path, 
 
 
 def test_ctrl_c_in_the_middle_of_an_epoch_leaves_a_checkpoint_that_goes_on_bit_for_bit(split, tmp_path, monkeypatch):
-    monkeypatch.setattr("harmonium.training.fitting.SAVE_EVERY", 0.0)
+    monkeypatch.setattr("harmonium.training.checkpoints.SAVE_EVERY", 0.0)
     settings = SMALL | {"cases": "users", "n_epochs": 3, "patience": 0}
     path, real, in_second = tmp_path / "run.checkpoint", loop.first_pass, []
 

@@ -121,7 +121,7 @@ def stopped_after(machine, ratings, checkpoint, n):
     ],
 )
 def test_an_interrupted_fit_goes_on_bit_for_bit(sharded, tmp_path, monkeypatch, n, settings):
-    monkeypatch.setattr("harmonium.training.fitting.SAVE_EVERY", 0.0)
+    monkeypatch.setattr("harmonium.training.checkpoints.SAVE_EVERY", 0.0)
     undisturbed = RatingRBM(**SMALL | settings).fit(sharded)
     stopped_after(RatingRBM(**SMALL | settings), sharded, tmp_path / "checkpoint", n)
     resumed = RatingRBM(**SMALL | settings).fit(sharded, checkpoint=tmp_path / "checkpoint", resume=True)

@@ -78,7 +78,7 @@ def test_validation_rows_score_the_same_on_every_device():
 
 @pytest.mark.parametrize(("first", "second"), [("cpu", "torch"), ("torch", "cpu")])
 def test_a_dense_checkpoint_of_one_device_goes_on_on_another(first, second, tmp_path, monkeypatch):
-    monkeypatch.setattr("harmonium.training.dense.loop.SAVE_EVERY", 0.0)
+    monkeypatch.setattr("harmonium.training.checkpoints.SAVE_EVERY", 0.0)
     X, path = cases("gaussian"), tmp_path / "checkpoint"
     settings = SETTINGS | {"visible": "gaussian", "n_epochs": 6}
     for event in RBM(**settings, device=first).fitting(X, checkpoint=path):

@@ -54,7 +54,7 @@ def test_a_rating_machine_learns_the_same_on_every_device(ratings, changed):
 
 
 def test_a_checkpoint_of_one_device_goes_on_on_another(ratings, tmp_path, monkeypatch):
-    monkeypatch.setattr("harmonium.training.fitting.SAVE_EVERY", 0.0)
+    monkeypatch.setattr("harmonium.training.checkpoints.SAVE_EVERY", 0.0)
     settings = SETTINGS | {"cases": "users", "validation_fraction": 0.0, "averaging": 4.0, "method": "pcd"}
     whole = RatingRBM(**settings | {"n_epochs": 4}).fit(ratings)
     for first, second in (("cpu", "torch"), ("torch", "cpu")):

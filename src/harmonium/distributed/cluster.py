@@ -28,13 +28,13 @@ from harmonium.events import DenseEpochEnded, Ended, Event, Saved
 from harmonium.kernels.choices import Sparse
 from harmonium.kernels.devices import CPU, Device
 from harmonium.models.level_rbm import LevelRBM
+from harmonium.training import checkpoints
 from harmonium.training import state as states
 from harmonium.training.dense import loop as dense_loop
 from harmonium.training.dense import state as dense_states
 from harmonium.training.dense.chains import Cases, size
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.training.dense.state import State as DenseState
-from harmonium.training.fitting import SAVE_EVERY
 from harmonium.training.loop import Score
 from harmonium.training.settings import Learning, check_choice, check_count, check_number
 from harmonium.training.state import State
@@ -95,7 +95,7 @@ class Cluster:
         pin: bool = False,
         storage: str | os.PathLike[str] | None = None,
         max_failures: int = 3,
-        checkpoint_every: float = SAVE_EVERY,
+        checkpoint_every: float = checkpoints.SAVE_EVERY,
     ):
         check_count("workers", workers, 1, MOST_WORKERS)
         check_count("cpus_per_worker", cpus_per_worker, 1, 1_024)
@@ -235,7 +235,7 @@ class Cluster:
         config, saved = {"kind": "dense", "learning": learning}, time.monotonic()
         for event in self._run(config, header, arrays, parts, take, state, (dense_loop.MACHINE, "final")):
             yield event
-            due = isinstance(event, DenseEpochEnded) and time.monotonic() - saved > SAVE_EVERY
+            due = isinstance(event, DenseEpochEnded) and time.monotonic() - saved > checkpoints.SAVE_EVERY
             if checkpoint is not None and due and self.bring_up(state):
                 saved = time.monotonic()
                 yield Saved(os.fspath(checkpoint), dense_loop.MACHINE, "final", state.epoch)

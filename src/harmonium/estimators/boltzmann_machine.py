@@ -28,8 +28,8 @@ from harmonium.randomness import Seed, key_from, key_of
 from harmonium.sampling import boltzmann as sampling
 from harmonium.training import boltzmann as learning_room
 from harmonium.training import boltzmann_state as states
+from harmonium.training import checkpoints
 from harmonium.training.boltzmann_state import BoltzmannLearning, BoltzmannState, edges_of
-from harmonium.training.dense.loop import SAVE_EVERY
 from harmonium.training.settings import check_choice, check_count
 from harmonium.units import Bernoulli, Layer, Spin
 
@@ -276,7 +276,7 @@ class BoltzmannMachine(DenseEstimator):
                 self.model_ = state.bm
                 self.history_.append(event)
                 yield event
-                due = time.monotonic() - saved > SAVE_EVERY or state.epoch == settings.n_epochs
+                due = time.monotonic() - saved > checkpoints.SAVE_EVERY or state.epoch == settings.n_epochs
                 if keep is not None and due:
                     saved = time.monotonic()
                     self.history_.append(keep(state))

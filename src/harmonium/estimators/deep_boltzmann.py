@@ -25,10 +25,9 @@ from harmonium.models import boltzmann, wiring
 from harmonium.models.boltzmann import Boltzmann, Floats
 from harmonium.randomness import Seed
 from harmonium.training import boltzmann_state as states
-from harmonium.training import deep_checkpoint, pretraining
+from harmonium.training import checkpoints, deep_checkpoint, pretraining
 from harmonium.training.boltzmann_state import BoltzmannLearning, BoltzmannState, Edges, edges_of
 from harmonium.training.deep_checkpoint import Learning, Progress
-from harmonium.training.dense.loop import SAVE_EVERY
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.training.pretraining import Stack
 from harmonium.training.settings import check_choice, check_count
@@ -218,7 +217,7 @@ class DeepBoltzmannMachine(DenseEstimator):
         saved = time.monotonic()
         for event in pretraining.stacking(rows, learning.sizes, learning.alone, self.random_state, history, stack):
             yield event
-            if keep and event.kind == "dense epoch" and time.monotonic() - saved > SAVE_EVERY:
+            if keep and event.kind == "dense epoch" and time.monotonic() - saved > checkpoints.SAVE_EVERY:
                 saved = time.monotonic()
                 history.append(keep(None))
                 yield history[-1]

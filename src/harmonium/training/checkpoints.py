@@ -9,6 +9,8 @@ import numpy.typing as npt
 from harmonium import storage
 from harmonium.errors import ModelFileError
 
+SAVE_EVERY = 20.0  # seconds between checkpoints
+
 
 def read(
     path: str | os.PathLike[str], kind: str, ask: Mapping[str, Any], what: str = "other learning"

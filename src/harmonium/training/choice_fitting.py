@@ -21,7 +21,6 @@ from harmonium.training.choice_state import ChoiceState, Learnt, first_state
 from harmonium.training.choices import ChoiceLearning, Lateral, train
 
 CHECKPOINT = "choice-checkpoint"
-SAVE_EVERY = 20.0  # seconds between checkpoints
 DONE = ("finished", "early stopping")  # reasons after which the next machine learns
 Floats = npt.NDArray[np.float32]
 
@@ -155,7 +154,7 @@ class ChoiceFit:
                 self.reason, self._advice = event.reason, event.advice
             yield event
             ended = isinstance(event, Ended) and event.reason in DONE
-            due = isinstance(event, ChoiceEpochEnded) and time.monotonic() - self._saved_at > SAVE_EVERY
+            due = isinstance(event, ChoiceEpochEnded) and time.monotonic() - self._saved_at > checkpoints.SAVE_EVERY
             if checkpoint is not None and (due or ended):
                 self.save(checkpoint)
                 yield Saved(os.fspath(checkpoint), **how, epoch=state.epoch)

@@ -11,10 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from harmonium import storage
-from harmonium.errors import ModelFileError
 from harmonium.events import Saved
 from harmonium.models import rbm as rbms
-from harmonium.training import boltzmann_state
+from harmonium.training import boltzmann_state, checkpoints
 from harmonium.training.boltzmann_state import BoltzmannLearning, BoltzmannState, Edges
 from harmonium.training.dense import state as dense_state
 from harmonium.training.dense.records import assembled
@@ -100,11 +99,7 @@ def resume(path: str | os.PathLike[str], learning: Learning, X: Floats, edges: E
     ModelFileError
         The checkpoint is of other cases or settings.
     """
-    header, arrays = storage.read(path, CHECKPOINT)
-    mine = _ask(learning, X)
-    differs = sorted(name for name in mine if header["ask"].get(name) != mine[name])
-    if differs:
-        raise ModelFileError(f"{path}: is a checkpoint of other learning; these differ: {', '.join(differs)}")
+    header, arrays = checkpoints.read(path, CHECKPOINT, _ask(learning, X))
     stack = Stack()
     for k, (below, above) in enumerate(header["machines"]):
         stack.machines.append(assembled(layer_from(below), layer_from(above), storage.under(f"{k}.", arrays)))

@@ -35,7 +35,6 @@ from harmonium.training.validation import Scorer, fit_blend
 
 CHECKPOINT = "checkpoint"
 MOST_TO_CALIBRATE = 50_000  # validation ratings: more would not move a dozen numbers
-SAVE_EVERY = 20.0  # seconds between checkpoints
 MACHINES = {"users": ("users",), "items": ("items",), "both": ("users", "items")}
 Machines = dict[tuple[str, int], LevelRBM]  # by kind and place in the committee
 
@@ -186,7 +185,7 @@ class Fit:
         """Whether a checkpoint is to be written; an engine may have an older epoch at hand than the one that ended."""
         if not isinstance(event, EpochEnded):
             return isinstance(event, Ended)
-        return time.monotonic() - self._saved_at > SAVE_EVERY and self.engine.bring_up(state)
+        return time.monotonic() - self._saved_at > checkpoints.SAVE_EVERY and self.engine.bring_up(state)
 
     def _end(self, stage: Stage, state: states.State, event: Ended) -> None:
         self.reason, self._advice = event.reason, event.advice

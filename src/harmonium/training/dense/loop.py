@@ -29,7 +29,6 @@ from harmonium.training.settings import slower
 CHECKPOINT = "dense-checkpoint"
 MACHINE = "rbm"
 LARGEST_WEIGHT = 1e3  # a field of this size has saturated every unit it reaches: learning has diverged
-SAVE_EVERY = 20.0  # seconds between checkpoints
 Monitor = Callable[[Any, State], Mapping[str, float]]
 
 
@@ -103,7 +102,7 @@ def train(
                 learning.rate_at((state.epoch - 1) / learning.n_epochs), outcome.n_steps, outcome.objective,
                 monitored, value, state.best_epoch,
             )  # fmt: skip
-            if checkpoint is not None and time.monotonic() - saved > SAVE_EVERY:
+            if checkpoint is not None and time.monotonic() - saved > checkpoints.SAVE_EVERY:
                 saved = time.monotonic()
                 yield save(checkpoint, state, learning, X)
     except KeyboardInterrupt:
