@@ -1,7 +1,6 @@
 """What the benchmarks of ranked lists share: reading the data, learning with its cost, one line a model."""
 
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from harmonium.data import Interactions, read_interactions
 from harmonium.evaluation.choice_protocols import ChoiceTask, lightgcn, vae_cf
 from harmonium.evaluation.choices import ListEvaluation, evaluate_lists
+from harmonium.training.memory import PeakMemory
 
 
 def movielens(folder: Path, seed: int, n_held_out: int = 750) -> ChoiceTask:
@@ -23,34 +23,15 @@ def gowalla(folder: Path) -> ChoiceTask:
     return lightgcn(*(read_interactions(folder / f"{part}.parquet") for part in ("train", "test")))
 
 
-class PeakMemory:
-    """Peak of the process's resident memory while a block runs, in GB of 10^9 bytes."""
-
-    def __enter__(self) -> "PeakMemory":
-        self.gb, self._done = 0.0, threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._done.wait(0.05):
-            pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
-            self.gb = max(self.gb, pages * 4096 / 1e9)
-
-
 def learned(name: str, model: Any, learn: Interactions, validation: Any = None) -> dict[str, float]:
-    """Fit a model; return seconds and peak memory, and say them."""
+    """Fit a model; return seconds and the memory that this took at its peak, in 10^9 bytes, and say them."""
     began = time.perf_counter()
     with PeakMemory() as memory:
         model.fit(learn, validation=validation)
     if model.interrupted:
         raise KeyboardInterrupt  # what is half learned is not to be measured
-    cost = {"seconds": time.perf_counter() - began, "peak_memory_gb": memory.gb}
-    print(f"{name}: {cost['seconds']:.0f} s, {memory.gb:.1f} GB", file=sys.stderr, flush=True)
+    cost = {"seconds": time.perf_counter() - began, "peak_memory_gb": (memory.n_bytes or 0) / 1e9}
+    print(f"{name}: {cost['seconds']:.0f} s, {cost['peak_memory_gb']:.1f} GB", file=sys.stderr, flush=True)
     return cost
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from _driving import SCREENS, Watched, watched
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 NARROW, WIDE, WIDEST = {"width": 360, "height": 780}, {"width": 1280, "height": 900}, {"width": 1920, "height": 1080}
 SIZES = pytest.mark.parametrize("size", [NARROW, WIDE], ids=["360", "1280"])
@@ -32,67 +32,76 @@ def tab_to(seen: Watched, selector: str, key: str = "Tab") -> None:
     raise AssertionError(f"{selector} cannot be reached by {key}")
 
 
+def rate_and_search_by_mouse(page: Page) -> None:
+    before = page.locator(".list .title").all_inner_texts()
+    page.locator(".examples button").first.click()
+    expect(page.locator(".yours li")).to_have_count(6)
+    expect(page.locator(".list .reason b").first).to_be_visible()
+    assert page.locator(".list .title").all_inner_texts() != before
+    unrated = page.locator(".asking .stars[aria-valuetext='not rated']").first
+    stars = page.get_by_role("slider", name=unrated.get_attribute("aria-label"), exact=True)
+    stars.click(position={"x": stars.bounding_box()["width"] * 0.69, "y": 10})
+    expect(page.locator(".yours li")).to_have_count(7)
+    expect(stars).to_have_attribute("aria-valuenow", "3.5")
+    page.locator(".asking button").nth(1).click()
+    expect(page.get_by_text("1 not seen")).to_be_visible()
+    page.get_by_label("Find a film").fill("godfather 1972")
+    page.get_by_role("option").first.click()
+    expect(page.locator(".asking .title").first).to_contain_text("Godfather")
+
+
+def drive_units_and_chains_by_mouse(page: Page) -> None:
+    page.locator("#units .vessel").nth(5).click()
+    expect(page.locator("#units")).to_contain_text("unit 5 of 16")
+    page.get_by_label("Your name for it").fill("night & <b>fog</b>")
+    expect(page.locator("#units h4").first).to_contain_text("Rising")  # the unit is held on from the start
+    page.get_by_role("button", name="Hold off").click()
+    expect(page.locator("#units .card").last).to_contain_text("night & <b>fog</b> is held off")
+
+    page.locator("#energy .pixel").nth(4).click()
+    page.locator("#energy").get_by_role("button", name="One sweep").click()
+    expect(page.locator("#energy")).to_contain_text("sampled in 1 sweep")
+
+    page.locator("#gibbs .knob").first.click()
+    page.locator("#gibbs figure").get_by_role("button", name="Toss the hidden units").click()
+    page.locator("#gibbs figure").get_by_role("button", name="Toss the pixels").click()
+    expect(page.locator("#gibbs")).to_contain_text("2 tossed")
+
+    films = page.locator("#gibbs .film-chain > li")
+    page.get_by_role("button", name="200 half-steps").click()
+    expect(page.locator("#gibbs .card").last.locator("header")).to_contain_text("200 half-steps")
+    expect(films.first.locator(".old").first).to_be_attached()
+    films.first.get_by_role("button").click()
+    expect(films.first.get_by_role("button")).to_have_attribute("aria-pressed", "true")
+
+
+def learn_by_mouse(page: Page) -> None:
+    learning = page.locator("#learning")
+    learning.get_by_role("button", name="First beat").click()
+    for beat in (2, 3, 4):
+        learning.get_by_role("button", name="Next beat").click()
+        expect(learning).to_contain_text(f"Beat {beat}")
+    expect(learning).to_contain_text("1 update")
+    page.locator("#machine").get_by_role("button", name="One turn").click()
+    expect(page.locator("#machine")).to_contain_text("After 1 turn")
+    expect(page.locator("#model .scores")).to_contain_text("±")
+    learning.evaluate("section => section.scrollIntoView({behavior: 'instant'})")
+    expect(learning.locator(".series.e path")).to_have_count(2)
+
+
 @SIZES
 def test_every_screen_works_by_mouse_and_is_accessible_in_light_and_dark(browser: Browser, address: str, size: dict):
     with watched(browser, address, viewport=size, color_scheme="light", reduced_motion="reduce") as seen:
         page = seen.page
         seen.open()
-        before = page.locator(".list .title").all_inner_texts()
-        page.locator(".examples button").first.click()
-        expect(page.locator(".yours li")).to_have_count(6)
-        expect(page.locator(".list .reason b").first).to_be_visible()
-        assert page.locator(".list .title").all_inner_texts() != before
-        unrated = page.locator(".asking .stars[aria-valuetext='not rated']").first
-        stars = page.get_by_role("slider", name=unrated.get_attribute("aria-label"), exact=True)
-        stars.click(position={"x": stars.bounding_box()["width"] * 0.69, "y": 10})
-        expect(page.locator(".yours li")).to_have_count(7)
-        expect(stars).to_have_attribute("aria-valuenow", "3.5")
-        page.locator(".asking button").nth(1).click()
-        expect(page.get_by_text("1 not seen")).to_be_visible()
-        page.get_by_label("Find a film").fill("godfather 1972")
-        page.get_by_role("option").first.click()
-        expect(page.locator(".asking .title").first).to_contain_text("Godfather")
-
+        rate_and_search_by_mouse(page)
         page.locator(".list .button").nth(1).click()
         seen.wait("why")
         expect(page.locator("#why .ties .unit").first).to_be_visible()
 
         seen.load_all()
-        page.locator("#units .vessel").nth(5).click()
-        expect(page.locator("#units")).to_contain_text("unit 5 of 16")
-        page.get_by_label("Your name for it").fill("night & <b>fog</b>")
-        expect(page.locator("#units h4").first).to_contain_text("Rising")  # the unit is held on from the start
-        page.get_by_role("button", name="Hold off").click()
-        expect(page.locator("#units .card").last).to_contain_text("night & <b>fog</b> is held off")
-
-        page.locator("#energy .pixel").nth(4).click()
-        page.locator("#energy").get_by_role("button", name="One sweep").click()
-        expect(page.locator("#energy")).to_contain_text("sampled in 1 sweep")
-
-        page.locator("#gibbs .knob").first.click()
-        page.locator("#gibbs figure").get_by_role("button", name="Toss the hidden units").click()
-        page.locator("#gibbs figure").get_by_role("button", name="Toss the pixels").click()
-        expect(page.locator("#gibbs")).to_contain_text("2 tossed")
-
-        films = page.locator("#gibbs .film-chain > li")
-        page.get_by_role("button", name="200 half-steps").click()
-        expect(page.locator("#gibbs .card").last.locator("header")).to_contain_text("200 half-steps")
-        expect(films.first.locator(".old").first).to_be_attached()
-        films.first.get_by_role("button").click()
-        expect(films.first.get_by_role("button")).to_have_attribute("aria-pressed", "true")
-
-        learning = page.locator("#learning")
-        learning.get_by_role("button", name="First beat").click()
-        for beat in (2, 3, 4):
-            learning.get_by_role("button", name="Next beat").click()
-            expect(learning).to_contain_text(f"Beat {beat}")
-        expect(learning).to_contain_text("1 update")
-        page.locator("#machine").get_by_role("button", name="One turn").click()
-        expect(page.locator("#machine")).to_contain_text("After 1 turn")
-        expect(page.locator("#model .scores")).to_contain_text("±")
-        learning.evaluate("section => section.scrollIntoView({behavior: 'instant'})")
-        expect(learning.locator(".series.e path")).to_have_count(2)
-
+        drive_units_and_chains_by_mouse(page)
+        learn_by_mouse(page)
         page.evaluate("scrollTo({top: 0, behavior: 'instant'})")
         for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme)
@@ -102,6 +111,71 @@ def test_every_screen_works_by_mouse_and_is_accessible_in_light_and_dark(browser
         assert_nothing_wrong(seen)
 
 
+def rate_and_search_by_keyboard(seen: Watched) -> None:
+    page, press = seen.page, seen.page.keyboard.press
+    tab_to(seen, "#taste [role=combobox]")
+    page.keyboard.type("toy story 1995")
+    expect(page.get_by_role("option").first).to_contain_text("Toy Story")
+    press("Enter")
+    expect(page.locator(".asking .stars").first).to_be_focused()
+    press("End")
+    press("ArrowLeft")
+    expect(page.locator(".yours li")).to_contain_text(["4.5"])
+    tab_to(seen, ".asking li:nth-child(2) .stars")
+    press("3")
+    expect(page.locator(".yours li")).to_have_count(2)
+    press("Delete")
+    expect(page.locator(".yours li")).to_have_count(1)
+    tab_to(seen, ".asking li:nth-child(3) button")
+    press("Enter")
+    expect(page.get_by_text("1 not seen")).to_be_visible()
+    expect(page.locator(".asking .stars").nth(2)).to_be_focused()
+
+
+def drive_units_and_chains_by_keyboard(seen: Watched) -> None:
+    page, press = seen.page, seen.page.keyboard.press
+    tab_to(seen, "#units button[aria-label='The next unit']")
+    press("Enter")
+    expect(page.locator("#units")).to_contain_text("unit 2 of 16")
+    tab_to(seen, "#units [aria-pressed]:not(.vessel)")
+    press(" ")
+    expect(page.locator("#units")).to_contain_text("Nothing is held")
+    press(" ")
+    expect(page.locator("#units h4").first).to_contain_text("Rising")
+    tab_to(seen, "#energy .pixel")
+    press(" ")
+    tab_to(seen, "#energy input[type=range]")
+    press("ArrowRight")
+    expect(page.locator("#energy output")).to_have_text("1.1")
+    tab_to(seen, "#gibbs .knob")
+    press("Enter")
+    expect(page.locator("#gibbs .knob").first).to_have_attribute("aria-label", "Pixel 1, on, held")
+    tab_to(seen, "#gibbs .card button:nth-child(2)")
+    press("Enter")
+    expect(page.locator("#gibbs")).to_contain_text("1 tossed")
+    tab_to(seen, "#gibbs .compared button.primary")
+    press("Enter")
+    expect(page.locator("#gibbs .compared header")).to_contain_text("1 half-step")
+
+
+def learn_by_keyboard(seen: Watched) -> None:
+    page, press = seen.page, seen.page.keyboard.press
+    tab_to(seen, "#learning input[type=radio]")
+    press("ArrowRight")
+    expect(page.locator("#learning input:checked + span").first).to_have_text("CD-10")
+    tab_to(seen, "#learning button.primary:enabled")
+    press("Enter")
+    expect(page.locator("#learning .beat")).to_contain_text("Beat 1")
+    tab_to(seen, "#machine button:nth-child(2)")
+    press("Enter")
+    expect(page.locator("#machine")).to_contain_text("After 1 turn")
+    tab_to(seen, "#model input[type=radio]")
+    press("ArrowRight")
+    tab_to(seen, "#model .copies summary")
+    press("Enter")
+    expect(page.locator("#model .copies pre").first).to_be_visible()
+
+
 @SIZES
 def test_every_screen_works_by_keyboard_alone(browser: Browser, address: str, size: dict):
     with watched(browser, address, viewport=size, color_scheme="light", reduced_motion="reduce") as seen:
@@ -109,23 +183,7 @@ def test_every_screen_works_by_keyboard_alone(browser: Browser, address: str, si
         seen.open()
         tab_to(seen, ".skip")
         press("Enter")
-        tab_to(seen, "#taste [role=combobox]")
-        page.keyboard.type("toy story 1995")
-        expect(page.get_by_role("option").first).to_contain_text("Toy Story")
-        press("Enter")
-        expect(page.locator(".asking .stars").first).to_be_focused()
-        press("End")
-        press("ArrowLeft")
-        expect(page.locator(".yours li")).to_contain_text(["4.5"])
-        tab_to(seen, ".asking li:nth-child(2) .stars")
-        press("3")
-        expect(page.locator(".yours li")).to_have_count(2)
-        press("Delete")
-        expect(page.locator(".yours li")).to_have_count(1)
-        tab_to(seen, ".asking li:nth-child(3) button")
-        press("Enter")
-        expect(page.get_by_text("1 not seen")).to_be_visible()
-        expect(page.locator(".asking .stars").nth(2)).to_be_focused()
+        rate_and_search_by_keyboard(seen)
         tab_to(seen, "#taste .vessel")
         press("ArrowRight")
         press("Enter")
@@ -133,42 +191,8 @@ def test_every_screen_works_by_keyboard_alone(browser: Browser, address: str, si
         expect(page.locator("#units")).to_contain_text("unit 1 of 16")
         seen.load_all()
 
-        tab_to(seen, "#units button[aria-label='The next unit']")
-        press("Enter")
-        expect(page.locator("#units")).to_contain_text("unit 2 of 16")
-        tab_to(seen, "#units [aria-pressed]:not(.vessel)")
-        press(" ")
-        expect(page.locator("#units")).to_contain_text("Nothing is held")
-        press(" ")
-        expect(page.locator("#units h4").first).to_contain_text("Rising")
-        tab_to(seen, "#energy .pixel")
-        press(" ")
-        tab_to(seen, "#energy input[type=range]")
-        press("ArrowRight")
-        expect(page.locator("#energy output")).to_have_text("1.1")
-        tab_to(seen, "#gibbs .knob")
-        press("Enter")
-        expect(page.locator("#gibbs .knob").first).to_have_attribute("aria-label", "Pixel 1, on, held")
-        tab_to(seen, "#gibbs .card button:nth-child(2)")
-        press("Enter")
-        expect(page.locator("#gibbs")).to_contain_text("1 tossed")
-        tab_to(seen, "#gibbs .compared button.primary")
-        press("Enter")
-        expect(page.locator("#gibbs .compared header")).to_contain_text("1 half-step")
-        tab_to(seen, "#learning input[type=radio]")
-        press("ArrowRight")
-        expect(page.locator("#learning input:checked + span").first).to_have_text("CD-10")
-        tab_to(seen, "#learning button.primary:enabled")
-        press("Enter")
-        expect(page.locator("#learning .beat")).to_contain_text("Beat 1")
-        tab_to(seen, "#machine button:nth-child(2)")
-        press("Enter")
-        expect(page.locator("#machine")).to_contain_text("After 1 turn")
-        tab_to(seen, "#model input[type=radio]")
-        press("ArrowRight")
-        tab_to(seen, "#model .copies summary")
-        press("Enter")
-        expect(page.locator("#model .copies pre").first).to_be_visible()
+        drive_units_and_chains_by_keyboard(seen)
+        learn_by_keyboard(seen)
         tab_to(seen, ".theme-switch", "Shift+Tab")
         press("Enter")
         expect(page.locator("html")).to_have_attribute("data-theme", "dark")
@@ -301,6 +325,7 @@ def test_a_click_on_a_star_asks_the_service_once(browser: Browser, address: str)
     with watched(browser, address, viewport=WIDE, reduced_motion="reduce") as seen:
         seen.open(RATED)
         expect(seen.page.locator("#taste .vessel")).to_have_count(16)
+        seen.page.wait_for_load_state("networkidle")  # what the next screen asks for as it comes near
         asked: list[str] = []
         seen.page.on("request", lambda request: asked.append(request.url))
         stars = seen.page.locator(".asking .stars").first

@@ -1,5 +1,6 @@
 """harmonium evaluate."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,14 +10,16 @@ from harmonium.cli import choices, choosing
 from harmonium.cli.console import narrator, print_json
 from harmonium.cli.learning import learn
 from harmonium.cli.options import Json, Quiet, taking, was_given
-from harmonium.cli.protocols import PROTOCOLS, split
+from harmonium.cli.protocols import PROTOCOLS, Parts, split
 from harmonium.cli.reading import PATH, READING, read_file, read_source
 from harmonium.cli.settings import HELP, machine, setting_options
 from harmonium.cli.showing import print_evaluation
 from harmonium.data import MissingColumnError, Ratings
 from harmonium.errors import DataError
+from harmonium.estimators.rating_rbm import RatingRBM
 from harmonium.evaluation.choice_models import MODELS, compare, made
 from harmonium.evaluation.choice_protocols import CHOICE_PROTOCOLS
+from harmonium.evaluation.choices import ListComparison
 from harmonium.evaluation.ratings import Evaluation
 from harmonium.evaluation.ratings import evaluate as measure
 from harmonium.recommending.choice_recommender import ChoiceRecommender
@@ -29,6 +32,7 @@ WHAT_IS_HELD_OUT = (
     f"What is held out. Of ratings: {', '.join(PROTOCOLS)} (whole users). Of choices, to measure ranked lists: "
     f"{', '.join(CHOICE_PROTOCOLS)}."
 )
+OF_CHOICES = tuple(parameter.name for parameter in choices.OF_CHOICES)
 OF_MODEL = frozenset(("history", "test"))
 app = typer.Typer(add_completion=False)
 
@@ -78,22 +82,16 @@ def evaluate(
     _check_form(ctx, source, model, history, test)
     of_choices = {name: options.pop(name) for name in ("at_least", "held_out")}
     if model is None and protocol in CHOICE_PROTOCOLS:
-        if protocol == "lightgcn":
-            raise typer.BadParameter("needs two files: harmonium compare TRAIN --protocol lightgcn --test TEST")
-        reading = {name: options[name] for name in ("user", "item", "rating", "time", "ids", "path")}
         given = {name: value for name, value in settings.items() if was_given(ctx, name)}
-        learned = made(choice_model, given)
-        narrate = narrator(quiet)
-        more = {**of_choices, **reading, "narrate": narrate}
-        task = choices.task_of(str(source), protocol, None, n, seed, fraction, **more)
-        narrate(f"{protocol}: learning from {task.train!r}")
-        measured = compare({choice_model: learned}, task, choices.teller(narrate))
-        choices.print_comparison(measured, task.metrics, as_json, markdown)
+        split_by = {"protocol": protocol, "test": None, "n": n, "seed": seed, "fraction": fraction}
+        reading = {name: options[name] for name in (*OF_CHOICES, "path")}
+        lists, metrics = _lists(str(source), choice_model, given, quiet, **split_by, **of_choices, **reading)
+        choices.print_comparison(lists, metrics, as_json, markdown)
         return
     if model is not None and history is not None and test is not None:
         recommender = open_model(model)
         if isinstance(recommender, ChoiceRecommender):
-            reading = {name: options[name] for name in ("user", "item", "rating", "time", "ids")}
+            reading = {name: options[name] for name in OF_CHOICES}
             lists = choosing.measured(recommender, history, test, of_choices["at_least"], reading)
             choices.print_comparison(lists, choosing.SHOWN, as_json, markdown)
             return
@@ -101,18 +99,39 @@ def evaluate(
         found = _of_file(recommender, history, test, options)
     else:
         parts = split(_ratings(str(source), options), protocol, fraction, n, seed or 0)
-        narrator(quiet)(f"{protocol}: learning from {parts.learned_from.n_ratings:,} ratings")
-        estimator = machine(settings)
-        learn(estimator, parts.learned_from, quiet)
-        narrator(quiet)(f"predicting {parts.asked.n_ratings:,} held-out ratings")
-        others = None if parts.known is parts.learned_from else parts.learned_from  # what the baselines may know too
-        found = measure(estimator, parts.known, parts.asked, learned_from=others)
+        found = _afresh(machine(settings), parts, protocol, quiet)
     if not found.leak_checked:
         narrator(quiet)("the model does not remember what it learned from: make sure that it was none of these ratings")
     if as_json:
         print_json(found.to_dict())
     else:
         print_evaluation(found, markdown)
+
+
+def _lists(
+    source: str,
+    choice_model: str,
+    settings: dict[str, Any],
+    quiet: bool,
+    **options: Any,  # of `choices.task_of`
+) -> tuple[ListComparison, Sequence[str]]:
+    """Learn a model of choices under a protocol and measure its lists; the metrics that the protocol reports."""
+    if options["protocol"] == "lightgcn":
+        raise typer.BadParameter("needs two files: harmonium compare TRAIN --protocol lightgcn --test TEST")
+    narrate, learned = narrator(quiet), made(choice_model, settings)
+    task = choices.task_of(source, narrate=narrate, **options)
+    narrate(f"{options['protocol']}: learning from {task.train!r}")
+    return compare({choice_model: learned}, task, choices.teller(narrate)), task.metrics
+
+
+def _afresh(estimator: RatingRBM, parts: Parts, protocol: str, quiet: bool) -> Evaluation:
+    """Learn from a part of the ratings and measure on the others."""
+    narrate = narrator(quiet)
+    narrate(f"{protocol}: learning from {parts.learned_from.n_ratings:,} ratings")
+    learn(estimator, parts.learned_from, quiet)
+    narrate(f"predicting {parts.asked.n_ratings:,} held-out ratings")
+    others = None if parts.known is parts.learned_from else parts.learned_from  # what the baselines may know too
+    return measure(estimator, parts.known, parts.asked, learned_from=others)
 
 
 def _ratings(source: str, reading: dict[str, Any]) -> Ratings:

@@ -44,7 +44,7 @@ class ChoiceModel(Estimator):
     popularity_: npt.NDArray[np.int64] | None = None
     calibration_: ScoreCalibration | None = None
     history_: tuple[Event, ...] = ()
-    _by_cube_root = False  # whether `_relative` is the cube root
+    _by_cube_root = False  # whether rows share the scale of the cube root of scores, and not that of scores
     interrupted = False  # whether Ctrl-C ended the last `fit`
     _learnt = False  # whether what is learned by now makes a model
 
@@ -395,7 +395,7 @@ class ChoiceModel(Estimator):
 
     def _relative(self, scores: Floats) -> Floats:
         """Scores on a scale that rows share."""
-        return scores
+        return np.cbrt(scores) if self._by_cube_root else scores
 
     def _known(self, history: Interactions) -> Interactions:
         items = self._fitted("items_")

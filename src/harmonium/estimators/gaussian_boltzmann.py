@@ -90,7 +90,7 @@ class GaussianBoltzmann(ChoiceModel):
     ['milk', 'rum']
     """
 
-    _by_cube_root = True
+    _by_cube_root = True  # rising, and spreads the many scores near 0
 
     def __init__(
         self,
@@ -241,9 +241,6 @@ class GaussianBoltzmann(ChoiceModel):
         if self.factors_ is not None:
             found += self.factors_.scores(x)
         return found
-
-    def _relative(self, scores: Floats) -> Floats:
-        return np.cbrt(scores)  # rising, and spreads the many scores near 0
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, npt.NDArray]]:
         """Plain values and arrays of what was learned."""

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -84,6 +85,7 @@ def nothing(n_rows: int) -> kernels.Sparse:
     return np.zeros(n_rows + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32)
 
 
+@lru_cache(maxsize=64)
 def numbered(n: int) -> Vocabulary:
     """Ids from 0 to n - 1.
 

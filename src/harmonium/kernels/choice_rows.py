@@ -173,6 +173,52 @@ def _dot(a, b):
     return total
 
 
+@inlined
+def _propose(proposal, n, entry, key, sweep, threshold, other):
+    """Draw a place of the alias table for every move of n events, both of its outcomes on their way."""
+    n_moves, n_items = proposal.shape[1], threshold.shape[0]
+    for t in range(n):
+        for m in range(n_moves):
+            at = 4 * (sweep * n_moves + m)
+            u = np.float64(uniform(key, entry + t, at)) + np.float64(uniform(key, entry + t, at + 1)) * FINE
+            k = min(np.int64(u * n_items), n_items - 1)
+            proposal[t, m] = k
+            ask_for_one(threshold, k)
+            ask_for_one(other, k)
+
+
+@inlined
+def _settle(proposal, n, entry, key, sweep, threshold, other, W, b, log_q):
+    """Turn places of the alias table into the items proposed, their weights on their way."""
+    n_moves = proposal.shape[1]
+    for t in range(n):
+        for m in range(n_moves):
+            k = proposal[t, m]
+            k = k if uniform(key, entry + t, 4 * (sweep * n_moves + m) + 2) < threshold[k] else other[k]
+            proposal[t, m] = k
+            ask_for(W, k)
+            ask_for_one(b, k)
+            ask_for_one(log_q, k)
+
+
+@inlined
+def _move(event, proposal, n, entry, key, sweep, W, b, h, log_q):
+    """Metropolis-Hastings moves of n events to the items proposed, one after the other."""
+    n_moves = proposal.shape[1]
+    for t in range(n):
+        i = event[t]
+        field = b[i] + _dot(W[i], h) - log_q[i]
+        for m in range(n_moves):
+            k = proposal[t, m]
+            if k == i:
+                continue
+            there = b[k] + _dot(W[k], h) - log_q[k]
+            u = uniform(key, entry + t, 4 * (sweep * n_moves + m) + 3)
+            if there >= field or u < np.exp(there - field):
+                i, field = k, there
+        event[t] = i
+
+
 @compiled
 def chain_rows(
     start,
@@ -200,7 +246,6 @@ def chain_rows(
     """
     n_hidden = c.shape[0]
     h, proposal = np.empty(n_hidden, f32), np.empty((TOGETHER, n_moves), np.int64)
-    n_items = threshold.shape[0]
     for r in range(start, stop):
         lo, hi = indptr[r], indptr[r + 1]
         p = p_data[r]
@@ -217,36 +262,10 @@ def chain_rows(
                 h[j] = f32(1) if uniform(key, first[r], HIDDEN + sweep * SWEEP + j) < q[j] else f32(0)
             for begin in range(lo, hi, TOGETHER):
                 end = min(begin + TOGETHER, hi)
-                for t in range(begin, end):
-                    e = first[r] + t - lo
-                    for m in range(n_moves):
-                        at = 4 * (sweep * n_moves + m)
-                        u = np.float64(uniform(key, e, at)) + np.float64(uniform(key, e, at + 1)) * FINE
-                        k = min(np.int64(u * n_items), n_items - 1)
-                        proposal[t - begin, m] = k
-                        ask_for_one(threshold, k)
-                        ask_for_one(other, k)
-                for t in range(begin, end):
-                    e = first[r] + t - lo
-                    for m in range(n_moves):
-                        k = proposal[t - begin, m]
-                        k = k if uniform(key, e, 4 * (sweep * n_moves + m) + 2) < threshold[k] else other[k]
-                        proposal[t - begin, m] = k
-                        ask_for(W, k)
-                        ask_for_one(b, k)
-                        ask_for_one(log_q, k)
-                for t in range(begin, end):
-                    i, e = fantasy[t], first[r] + t - lo
-                    field = b[i] + _dot(W[i], h) - log_q[i]
-                    for m in range(n_moves):
-                        k = proposal[t - begin, m]
-                        if k == i:
-                            continue
-                        there = b[k] + _dot(W[k], h) - log_q[k]
-                        u = uniform(key, e, 4 * (sweep * n_moves + m) + 3)
-                        if there >= field or u < np.exp(there - field):
-                            i, field = k, there
-                    fantasy[t] = i
+                n, entry = end - begin, first[r] + begin - lo
+                _propose(proposal, n, entry, key, sweep, threshold, other)
+                _settle(proposal, n, entry, key, sweep, threshold, other, W, b, log_q)
+                _move(fantasy[begin:end], proposal, n, entry, key, sweep, W, b, h, log_q)
             q[:] = c
             add_rows(q, W, fantasy[lo:hi], weight[lo:hi], hi - lo)
             for j in range(n_hidden):

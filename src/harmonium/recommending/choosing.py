@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -14,6 +14,7 @@ from harmonium.data.splits import StrongSplit
 from harmonium.errors import DataError, SettingError
 from harmonium.estimators.choice import ChoiceModel
 from harmonium.estimators.gaussian_boltzmann import GaussianBoltzmann
+from harmonium.estimators.histories import numbered
 from harmonium.models.score_calibration import GuidedCurve, ScoreCalibration
 from harmonium.recommending.history import History
 from harmonium.recommending.validated import fit_calibrated, n_validation_users
@@ -215,12 +216,7 @@ class Chooser:
         order = np.argsort(row * len(self.items) + item)
         order = order[item[order] >= 0]
         indptr = np.concatenate(([0], np.cumsum(np.bincount(row[order], minlength=len(histories)))))
-        return Interactions(indptr, item[order], _people(len(histories)), self.model._fitted("items_"), weight[order])
-
-
-@lru_cache(maxsize=64)
-def _people(n: int) -> Vocabulary:
-    return Vocabulary(np.arange(n))
+        return Interactions(indptr, item[order], numbered(len(histories)), self.model._fitted("items_"), weight[order])
 
 
 def ranking_chooser(chooser: Chooser | None, rank_by: str | None) -> Chooser | None:

@@ -146,7 +146,7 @@ def _best(
     """
     from harmonium.kernels import cpu_top
 
-    trusted = np.broadcast_to(np.asarray(trusted, np.float32), value.shape[1:]).copy()
+    trusted = np.full(value.shape[1], trusted, np.float32) if np.isscalar(trusted) else trusted
     item = np.empty((len(places), places.max()), np.int64)
     score = np.full(item.shape, -np.inf, np.float32)
     cpu_top.best(value, left_out, trusted, np.float32(usual), n_ratings, places, item, score)

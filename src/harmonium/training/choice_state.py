@@ -206,7 +206,7 @@ def from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray]) -> Choice
     header : dict
     arrays : dict of arrays
     """
-    arrays = {name: array.copy() for name, array in arrays.items()}
+    arrays = {name: aligned(array) for name, array in arrays.items()}
     best = {name.removeprefix("best."): array for name, array in arrays.items() if name.startswith("best.")}
     names = {name.split(".")[1] for name in arrays if name.startswith("moments.")}
     now = learnt_of(arrays)
