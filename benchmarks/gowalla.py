@@ -35,7 +35,7 @@ def tuning(task) -> dict:
     some = np.zeros(task.tuning_train.n_users, bool)
     some[np.random.default_rng(5).choice(has, N_TUNING, replace=False)] = True
     parts = (part.restricted(users=some) for part in (task.validation.history, task.validation.held_out))
-    asked, out = replace(task, test=type(task.validation)(*parts)), {}
+    asked, out = replace(task, validation=type(task.validation)(*parts)), {}
     for ridge in RIDGES:
         model = GaussianBoltzmann(shape="dual", **{**CLOSED, "ridge": ridge}, n_factors=FACTORS[-1][0])
         learned(f"ridge {ridge}", model, task.tuning_train)
@@ -46,7 +46,7 @@ def tuning(task) -> dict:
             model.couplings_ = replace(couplings, scaled=replace(couplings.scaled, out=degree**power))
             model.factors_ = replace(factors, V=np.ascontiguousarray(factors.V[:, :n]), after=ended) if n else None
             name = f"ridge {ridge}, output_degree {power}, {n} factors, share {share}"
-            out[name] = measured(name, model, asked).to_dict()
+            out[name] = measured(name, model, asked, validation=True).to_dict()
     return out
 
 

@@ -10,10 +10,11 @@ import pytest
 
 from harmonium.cli import main
 from harmonium.cli.lab import NAMES
-from harmonium.drawing import patterns, small
+from harmonium.drawing import patterns, small, style
 from harmonium.drawing.gallery import PICTURES
 from harmonium.drawing.learnt import Ask
 from harmonium.errors import DataError
+from harmonium.training.dense import loop
 
 TINY = ["--effort", "0.01", "--n-hidden", "6", "--quiet"]
 
@@ -40,6 +41,24 @@ def test_the_lab_draws_every_picture_in_both_styles_and_lists_its_numbers(tmp_pa
     assert found["landscape"]["best_possible"] == pytest.approx(-2.5993, abs=1e-4)
     assert found["chains"]["exact"]["log_likelihood"] < found["chains"]["best_possible"]
     assert len(found["ladder"]["swap_rates"]) == 7
+
+
+def test_ctrl_c_leaves_the_pictures_drawn_by_then_and_draws_no_machine_that_has_half_learned(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    real, calls = loop.update, []
+
+    def update(*given, **how):
+        calls.append(given)
+        if drawn and len(calls) > drawn[0]:
+            raise KeyboardInterrupt
+        return real(*given, **how)
+
+    drawn = []
+    monkeypatch.setattr(loop, "update", update)
+    monkeypatch.setattr(style, "save", lambda figure, path: drawn.append(len(calls)))
+    code, out, err = lab(tmp_path, "--effort", "0.01", "--n-hidden", "6", "--only", "filters", "--only", "landscape")
+    assert code == 130 and "filters.svg" in out and "landscape.svg" not in out
+    assert "interrupted: landscape not drawn" in err
 
 
 def test_one_picture_of_ones_own_images_as_png(tmp_path):

@@ -166,4 +166,25 @@ def test_what_ctrl_c_leaves_half_learned_is_neither_compared_nor_counted_as_a_tr
         tune("multinomial", task, 2, study=tmp_path / "s.db", fixed=how)
     monkeypatch.setattr(choices, "multi_prediction_step", real)
     found = tune("multinomial", task, 3, study=tmp_path / "s.db", fixed=how)
-    assert found.n_trials == 3 and found.value > 0
+    assert found.n_trials == 3 and found.value > 0 and not found.interrupted
+
+
+@pytest.mark.filterwarnings("ignore")  # of Optuna's own
+def test_ctrl_c_leaves_the_models_that_are_measured_and_the_trials_that_are_made(task, capfd):
+    pytest.importorskip("optuna")
+    some = {name: made(name) for name in ("popular", "gaussian", "item-knn")}
+
+    def stop(name, event):
+        if name == "gaussian":
+            raise KeyboardInterrupt
+
+    found = compare(some, task, stop)
+    assert list(found.evaluations) == ["popular"] and found.left_out == ("gaussian", "item-knn")
+
+    def enough(number, tried, value):
+        if number == 1:
+            raise KeyboardInterrupt
+
+    best = tune("gaussian", task, 9, look=enough)
+    assert best.n_trials == 2 and best.interrupted
+    assert "Traceback" not in capfd.readouterr().err

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from harmonium.cli.console import INTERRUPTED
 from harmonium.errors import HarmoniumError
 
 REPORT = "please report it with what you typed; HARMONIUM_DEBUG=1 shows the traceback"
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except HarmoniumError as error:
         _fail(str(error))
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except OSError as error:
         _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except Exception as error:

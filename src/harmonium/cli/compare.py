@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from harmonium.cli.choices import TASK, Protocol, Test, print_comparison, settings_of, task_of, teller
-from harmonium.cli.console import narrator
+from harmonium.cli.console import INTERRUPTED, narrator
 from harmonium.cli.options import Json, Quiet, Source, taking
 from harmonium.errors import SettingError
 from harmonium.evaluation.choice_models import MODELS, made
@@ -36,7 +36,7 @@ def compare(
     """Compare models of choices on one protocol: accuracy with standard errors, time and memory.
 
     The gain is that over the first model, on the same users; learning is the time it took; peak GB is how much the
-    process grew at most meanwhile.
+    process grew at most meanwhile. Ctrl-C leaves the models that are measured by then.
     """
     given, names = settings_of(settings), [name.strip() for name in models.split(",")]
     for name in given:
@@ -46,4 +46,8 @@ def compare(
     narrate = narrator(quiet)
     task = task_of(source, protocol, test, n, seed, narrate=narrate, **options)
     narrate(f"{protocol}: learning from {task.train!r}")
-    print_comparison(measure(machines, task, teller(narrate)), task.metrics, as_json, markdown)
+    found = measure(machines, task, teller(narrate))
+    print_comparison(found, task.metrics, as_json, markdown)
+    if found.left_out:
+        narrate(f"interrupted: {', '.join(found.left_out)} not measured")
+        raise typer.Exit(INTERRUPTED)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 GAP = 2  # columns between those of a table
 UNLIMITED = 10_000  # columns where no terminal limits them
 BAR_COLUMNS = 40  # of the longest bar
+INTERRUPTED = 130  # exit code of what Ctrl-C ended before its end
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harmonium.cli.console import narrator, print_json, print_table
+from harmonium.cli.console import INTERRUPTED, narrator, print_json, print_table
 from harmonium.cli.options import Json, Quiet
 from harmonium.errors import DataError, SettingError
 
@@ -38,7 +38,8 @@ def lab(
 ) -> None:
     """Draw pictures of machines at work: filters, fantasies, energy landscapes, chains, ladders.
 
-    Each machine learns first; all of it takes a minute or two. Needs matplotlib: pip install 'harmonium[plot]'
+    Each machine learns first; all of it takes a minute or two; Ctrl-C leaves what is drawn by then. Needs matplotlib,
+    which the extra "plot" installs.
     """
     from harmonium.drawing import gallery
     from harmonium.drawing.learnt import Ask
@@ -52,15 +53,21 @@ def lab(
         raise DataError(f"{folder}: is a file; name a folder")
     ask, narrate, made = Ask(_images(images), n_hidden, effort, seed), narrator(quiet), []
     narrate(f"learning and drawing {', '.join(names)}")
-    for drawn in gallery.draw(folder, names, ask, looks, kind):
-        narrate(f"{drawn.name}: {', '.join(drawn.files)}")
-        made.append(drawn)
+    try:
+        for drawn in gallery.draw(folder, names, ask, looks, kind):
+            narrate(f"{drawn.name}: {', '.join(drawn.files)}")
+            made.append(drawn)
+    except KeyboardInterrupt:
+        if not made:
+            raise
+        narrate(f"interrupted: {', '.join(names[len(made) :])} not drawn")
     if as_json:
         print_json({drawn.name: {"files": drawn.files, **drawn.numbers} for drawn in made})
-        return
-    print_table(
-        ("Picture", "Shows", "File"), ([d.name, d.words, " ".join(d.files)] for d in made), ("Picture", "Shows", "File")
-    )
+    else:
+        columns = "Picture", "Shows", "File"
+        print_table(columns, ([d.name, d.words, " ".join(d.files)] for d in made), columns)
+    if len(made) < len(names):
+        raise typer.Exit(INTERRUPTED)
 
 
 def _one_of(name: str, known: tuple[str, ...], option: str) -> str:

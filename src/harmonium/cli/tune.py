@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from harmonium.cli.choices import TASK, Protocol, Test, settings_of, task_of
-from harmonium.cli.console import narrator, print_json, print_table
+from harmonium.cli.console import INTERRUPTED, narrator, print_json, print_table
 from harmonium.cli.options import Json, Quiet, Source, taking
 from harmonium.errors import SettingError
 from harmonium.evaluation.tuning import SPACES
@@ -39,7 +39,7 @@ def tune(
 ) -> None:
     """Choose settings of a model of choices on validation users; test users are never looked at.
 
-    Trials that fall behind are cut short. Ctrl-C keeps what the study has.
+    Trials that fall behind are cut short. Ctrl-C leaves the best of the trials made by then.
     """
     given, narrate = settings_of(settings), narrator(quiet)
     if model not in SPACES:
@@ -58,9 +58,10 @@ def tune(
     found = search(model, task, trials, **how, look=look)
     if as_json:
         print_json(asdict(found))
-        return
-    rows = [
-        [name, f"{value:.5g}" if isinstance(value, float) else str(value)] for name, value in found.settings.items()
-    ]
-    title = f"{found.model}: {found.metric} {found.value:.4f} on validation users after {found.n_trials} trials"
-    print_table(("Setting", "Value"), rows, left=("Setting",), title=title)
+    else:
+        values = [f"{value:.5g}" if isinstance(value, float) else str(value) for value in found.settings.values()]
+        title = f"{found.model}: {found.metric} {found.value:.4f} on validation users after {found.n_trials} trials"
+        print_table(("Setting", "Value"), zip(found.settings, values), left=("Setting",), title=title)
+    if found.interrupted:
+        narrate(f"interrupted after {found.n_trials} of {trials} trials")
+        raise typer.Exit(INTERRUPTED)

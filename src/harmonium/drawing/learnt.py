@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from harmonium.drawing.patterns import Images, Rows
-from harmonium.events import DenseEpochEnded
+from harmonium.events import DenseEpochEnded, Ended, Event
 from harmonium.models import exact
 from harmonium.models import rbm as rbms
 from harmonium.models.rbm import RBM
@@ -82,9 +83,17 @@ def of_images(ask: Ask) -> RBM:
     learning = DenseLearning("pcd", n_epochs=ask.times(150), batch_size=50, learning_rate=0.05, schedule="linear")
     begun = rbms.initial(Bernoulli(X.shape[1]), Bernoulli(ask.n_hidden), ask.seed, X.mean(axis=0))
     now = state.start(begun, learning, ask.seed, X.mean(axis=0), len(X))
-    for _ in loop.train(now, X, learning):
+    for _ in _uninterrupted(loop.train(now, X, learning)):
         pass
     return restricted(loop.finished(now, "ended", ""))
+
+
+def _uninterrupted(events: Iterator[Event]) -> Iterator[Event]:
+    """The events of a learning that nobody ended by Ctrl-C: a machine that has half learned is not to be drawn."""
+    for event in events:
+        if isinstance(event, Ended) and event.reason == "interrupted":
+            raise KeyboardInterrupt
+        yield event
 
 
 def small(X: Rows, n_hidden: int, seed: int) -> RBM:
@@ -112,7 +121,7 @@ def curve(begun: RBM, X: Rows, learning: DenseLearning, seed: int) -> Curve:
     first = float(exact.log_likelihood(begun, X).mean())
     updates, seconds, likelihood, spent, steps = [0], [0.0], [first], 0.0, 0.0
     points = set(np.unique(np.geomspace(1, learning.n_epochs, N_POINTS).astype(int)))
-    for event in loop.train(now, X, learning):
+    for event in _uninterrupted(loop.train(now, X, learning)):
         if isinstance(event, DenseEpochEnded):
             spent, steps = spent + event.seconds, steps + event.n_steps
             if event.epoch in points:

@@ -120,8 +120,19 @@ def compare(models: Mapping[str, ChoiceModel] | Sequence[str], task: ChoiceTask,
     Returns
     -------
     ListComparison
+        After Ctrl-C, of the models that were measured by then.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        It came before any model was measured.
     """
     named = models if isinstance(models, Mapping) else {name: made(name) for name in models}
-    found = {name: measure(name, model, task, look) for name, model in named.items()}
-    evaluations = {name: one for name, (one, _) in found.items()}
-    return ListComparison(evaluations, {name: costs for name, (_, costs) in found.items()})
+    evaluations, costs = {}, {}
+    try:
+        for name, model in named.items():
+            evaluations[name], costs[name] = measure(name, model, task, look)
+    except KeyboardInterrupt:
+        if not evaluations:
+            raise
+    return ListComparison(evaluations, costs, tuple(name for name in named if name not in evaluations))

@@ -214,10 +214,13 @@ class ListComparison:
         By model, the first is what the others are compared with.
     costs : dict of dict
         By model: seconds of learning, bytes of memory and the like.
+    left_out : tuple of str
+        Models that Ctrl-C left unmeasured.
     """
 
     evaluations: Mapping[str, ListEvaluation]
     costs: Mapping[str, Mapping[str, float | None]]
+    left_out: tuple[str, ...] = ()
 
     def rows(self, metrics: Sequence[str]) -> list[dict[str, Any]]:
         """One row a model: its metrics with standard errors, differences from the first, costs.

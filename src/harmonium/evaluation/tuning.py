@@ -48,6 +48,8 @@ class Tuned:
         The metric of the best trial, on validation users.
     n_trials, n_pruned : int
         In all, those of earlier runs included.
+    interrupted : bool
+        Whether Ctrl-C ended it before the trials asked for were made.
     """
 
     model: str
@@ -56,6 +58,7 @@ class Tuned:
     value: float
     n_trials: int
     n_pruned: int
+    interrupted: bool = False
 
 
 def tune(
@@ -97,6 +100,8 @@ def tune(
     SettingError
         Optuna is not installed, there is nothing to tune by that name, no such metric or setting, or the study is of
         other choices.
+    KeyboardInterrupt
+        It came before any trial was complete.
     """
     optuna = _optuna()
     if name not in SPACES:
@@ -113,16 +118,24 @@ def tune(
         }
         return _trial(made(name, tried | fixed), task, metric, trial, optuna)
 
-    done = sum(trial.state.is_finished() for trial in found.trials)
-    for _ in range(max(0, n_trials - done)):
-        found.optimize(value, n_trials=1)
-        if look is not None:
+    complete, pruned = optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED
+    states, interrupted = [trial.state for trial in found.trials], False
+    states = [one for one in states if one in (complete, pruned)]  # an interrupted trial is no trial
+    try:
+        while len(states) < n_trials:
+            found.optimize(value, n_trials=1)
             last = found.trials[-1]
-            look(last.number, last.params, last.value if last.state == optuna.trial.TrialState.COMPLETE else None)
-    if not any(trial.state == optuna.trial.TrialState.COMPLETE for trial in found.trials):
-        raise SettingError(f"none of {len(found.trials)} trials of {name} came to an end: its learning diverges")
-    pruned = sum(trial.state == optuna.trial.TrialState.PRUNED for trial in found.trials)
-    return Tuned(name, metric, {**found.best_params, **fixed}, found.best_value, len(found.trials), pruned)
+            states.append(last.state)
+            if look is not None:
+                look(last.number, last.params, last.value if last.state == complete else None)
+    except KeyboardInterrupt:
+        interrupted = True
+        if complete not in states:
+            raise
+    if complete not in states:
+        raise SettingError(f"none of {len(states)} trials of {name} came to an end: its learning diverges")
+    best = {**found.best_params, **fixed}
+    return Tuned(name, metric, best, found.best_value, len(states), states.count(pruned), interrupted)
 
 
 def _study(optuna: Any, name: str, path: str | os.PathLike[str] | None, seed: int, key: str) -> Any:
@@ -176,5 +189,5 @@ def _optuna() -> Any:
         import optuna
     except ImportError:
         raise SettingError("tuning needs Optuna: pip install 'harmonium[tune]'") from None
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # a trial that Ctrl-C ends is a warning with a traceback
     return optuna
