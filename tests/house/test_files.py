@@ -1,5 +1,6 @@
 """Files agree with each other: versions, the words they may hold, names that pytest finds."""
 
+import ast
 import re
 import subprocess
 import tomllib
@@ -48,6 +49,18 @@ def test_no_python_file_is_longer_than_a_reader_can_hold():
         path: text_of(path).count("\n") for folder in ("src", "tests", "benchmarks") for path in python_files(folder)
     }
     assert {path.name: size for path, size in sizes.items() if size > MOST_LINES} == {}
+
+
+def kernels() -> list[ast.FunctionDef]:
+    """Return the compiled functions that Python calls: those whose names are not private."""
+    trees = (ast.parse(text_of(path)) for path in python_files("src/harmonium/kernels"))
+    defined = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    return [f for f in defined if not f.name.startswith("_") and "compiled" in map(ast.unparse, f.decorator_list)]
+
+
+def test_no_kernel_returns_an_array_since_ctrl_c_would_be_lost_meanwhile():
+    returned = [f.name for f in kernels() for node in ast.walk(f) if isinstance(node, ast.Return) and node.value]
+    assert kernels() and returned == []
 
 
 def test_the_citation_names_the_packages_version():

@@ -113,7 +113,7 @@ def solved(A, x):
 
 
 @compiled
-def newton(rows, offset, level, phi, prior, penalties, limits):
+def _newton(rows, offset, level, phi, prior, penalties, limits):
     """Weights less the prior's (n_free, r), and biases (n_levels,).
 
     rows (n, r), offset (n, n_free), level (n,), phi (n_levels, n_free), prior (n_levels,), all float64 but level.
@@ -181,8 +181,8 @@ def row_space(g, basis, rows):
 
 
 @compiled
-def unit(g, level, phi, prior_weight, prior, penalties, limits):
-    """Weights (n_free, n_hidden) and biases (n_levels,) of a unit: `fold_in.fold_in_unit` from one call.
+def unit(g, level, phi, prior_weight, prior, penalties, limits, W, b):
+    """Weights W (n_free, n_hidden) and biases b (n_levels,) of a unit: `fold_in.fold_in_unit` from one call.
 
     g (n, n_hidden), level (n,), phi (n_levels, n_free), prior_weight (n_free, n_hidden), prior (n_levels,).
     """
@@ -194,16 +194,15 @@ def unit(g, level, phi, prior_weight, prior, penalties, limits):
             for j in range(n_hidden):
                 a += g[t, j] * prior_weight[f, j]
             offset[t, f] = a
-    W = prior_weight.copy()
+    W[:] = prior_weight
     if n >= n_hidden:
-        u, b = newton(g, offset, level, phi, prior, penalties, limits)
+        u, b[:] = _newton(g, offset, level, phi, prior, penalties, limits)
         W += u
-        return W, b
+        return
     basis, rows = np.empty((n, n_hidden)), np.empty((n, n))
     row_space(g, basis, rows)
-    u, b = newton(rows, offset, level, phi, prior, penalties, limits)
+    u, b[:] = _newton(rows, offset, level, phi, prior, penalties, limits)
     for f in range(n_free):
         for t in range(n):
             for j in range(n_hidden):
                 W[f, j] += u[f, t] * basis[t, j]
-    return W, b

@@ -31,6 +31,9 @@ FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a kernel on first use: no GIL, cached on disk.
 
+    A kernel that Python calls writes to arrays that it is given and returns none: where Ctrl-C comes while Numba makes
+    a Python object of an array, a `SystemError` is raised and not a `KeyboardInterrupt`.
+
     Where neither the package's folder nor the user's cache folder can be written, the cache goes to a
     temporary folder.
     """

@@ -142,7 +142,9 @@ def _compiled(
     g, free, weight, bias = (np.ascontiguousarray(a, np.float64) for a in (g, free, weight, bias))
     limits = FOLD_IN_STEPS, FOLD_IN_TOLERANCE, SMALLEST_STEP
     ridge, bias_penalty = map(float, penalties)
-    return cpu_fold_in.unit(g, level.astype(np.int64), free, weight, bias, (ridge, bias_penalty), limits)
+    W, b = np.empty_like(weight), np.empty_like(bias)
+    cpu_fold_in.unit(g, level.astype(np.int64), free, weight, bias, (ridge, bias_penalty), limits, W, b)
+    return W, b
 
 
 def _row_space(g: Floats) -> tuple[Floats, Floats]:
