@@ -295,6 +295,24 @@ class TakesDisk(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Listed(Event):
+    """Ranked lists have been made for some more people.
+
+    Parameters
+    ----------
+    done, total : int
+        People with lists, and all that are to have them.
+    seconds : float
+        Since the first were begun.
+    """
+
+    kind: ClassVar[str] = "listed"
+    done: int
+    total: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Stored(Event):
     """Some more ratings have been brought into the order in which they are learnt from.
 

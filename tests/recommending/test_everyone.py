@@ -6,6 +6,7 @@ import pytest
 
 from harmonium.data import Ratings, Vocabulary
 from harmonium.errors import DataError, SettingError
+from harmonium.kernels import jit
 from harmonium.recommending.everyone import lists_for, recommend_to_everyone
 from harmonium.recommending.wanted_lists import Lists
 
@@ -65,6 +66,29 @@ def test_lists_do_not_depend_on_how_many_people_are_asked_for_together(recommend
     tables = [list(lists_for(recommender, some, Lists(n=4), at_once)) for at_once in (3, 1000)]
     one, other = (np.concatenate([table["item_id"] for table in parts]) for parts in tables)
     np.testing.assert_array_equal(one, other)
+
+
+def test_lists_do_not_depend_on_threads(recommender, films):
+    train, _, _ = films
+    some, before = train.rows(np.arange(40)), jit.n_threads()
+    try:
+        tables = []
+        for n in (1, 3):
+            jit.set_n_threads(n)
+            tables.append(list(lists_for(recommender, some, Lists(n=4), 4)))
+    finally:
+        jit.set_n_threads(before)
+    assert len(tables[0]) == len(tables[1]) > 10
+    for one, other in zip(*tables):
+        for name, column in one.items():
+            np.testing.assert_array_equal(other[name], column)
+
+
+def test_how_many_have_lists_is_told(files, model, tmp_path):
+    told = []
+    recommend_to_everyone(model, files, tmp_path / "lists", Lists(n=1), watch=told.append)
+    assert told[-1].done == told[-1].total == 41
+    assert [event.kind for event in told] == ["listed"] * len(told)
 
 
 def test_ids_of_text_stay_text(recommender):

@@ -10,6 +10,7 @@ from harmonium.cli.clustering import CLUSTER, cluster_of
 from harmonium.cli.console import duration, narrator, print_json
 from harmonium.cli.options import Count, Json, Model, Quiet, taking
 from harmonium.cli.recommend import Allow, Deny, Genres, YearFrom, YearTo
+from harmonium.cli.screen import line, sparingly
 from harmonium.cli.taste import items_of
 from harmonium.recommending.everyone import recommend_to_everyone
 from harmonium.recommending.opening import open_model
@@ -65,7 +66,7 @@ def batch(
     --at-least or --weights says otherwise. The lists have the columns user_id, rank, item_id, title and score. The
     folder appears whole or not at all.
     """
-    began, recommender = time.monotonic(), open_model(model)
+    began, recommender, narrate = time.monotonic(), open_model(model), narrator(quiet)
     wanted = Lists(
         n, not include_seen, _tuple(items_of(recommender, allow)), _tuple(items_of(recommender, deny)),
         genres=_tuple(genre), years=None if year_from is None and year_to is None else (year_from, year_to),
@@ -74,13 +75,14 @@ def batch(
     reading = {"user": user, "item": item, "rating": told, "at_least": at_least, "weights": weights}
     reading |= {"duplicates": duplicates, "missing": missing}
     with cluster_of(**options) as engine:
-        recommend_to_everyone(model, histories, output, wanted, **reading, force=force, engine=engine)
+        how = {"force": force, "engine": engine, "watch": sparingly(lambda event: narrate(line(event)))}
+        recommend_to_everyone(model, histories, output, wanted, **reading, **how)
     seconds, files = time.monotonic() - began, sorted(output.glob("*.parquet"))
     if as_json:
         print_json({"path": str(output), "files": [file.name for file in files], "seconds": seconds})
     else:
         print(f"{output}  {len(files)} files  {duration(seconds)}")
-        narrator(quiet)("columns: user_id, rank, item_id, title where there are titles, score")
+        narrate("columns: user_id, rank, item_id, title where there are titles, score")
 
 
 def _tuple(values: Any) -> tuple[Any, ...] | None:

@@ -16,6 +16,7 @@ from harmonium.events import (
     EpochEnded,
     Event,
     Exchanged,
+    Listed,
     Saved,
     Stored,
     TakesDisk,
@@ -180,7 +181,7 @@ def sparingly(watch: Watcher) -> Watcher:
     said = {"at": time.monotonic()}
 
     def take(event: Event) -> None:
-        going_on = isinstance(event, Stored) and event.done != event.total
+        going_on = isinstance(event, Stored | Listed) and event.done != event.total
         if going_on and time.monotonic() - said["at"] < SECONDS_BETWEEN:
             return
         said["at"] = time.monotonic()
@@ -226,6 +227,9 @@ def line(event: Event) -> str:
     if isinstance(event, Stored):
         share = f" ({100 * event.done / event.total:.0f} %)" if event.total else ""
         return f"{event.step}: {event.done:,} ratings{share}, {duration(event.seconds)}"
+    if isinstance(event, Listed):
+        share = 100 * event.done / max(event.total, 1)
+        return f"lists: {event.done:,} people ({share:.0f} %), {duration(event.seconds)}"
     if isinstance(event, TakesDisk):
         return (
             f"{event.what} take up to {event.n_bytes / GB:.3g} GB in {event.path}, whose disk has "

@@ -12,10 +12,10 @@ import os
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import numba
 import numpy as np
@@ -99,6 +99,8 @@ def prefetch(typingctx: Any, address: Any) -> Any:
     return types.none(types.int64), codegen
 
 
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 RANGES_PER_THREAD = 4  # threads that are done early take over from slow ones
 _pool: ThreadPoolExecutor | None = None
 _pool_lock = threading.Lock()
@@ -164,6 +166,35 @@ def over_rows(kernel: Callable[..., Any], cost: np.ndarray, *args: Any) -> None:
         wait(others)
     for other in others:
         other.result()
+
+
+def abreast(function: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
+    """Call a function on items in several threads; results come in the order of the items.
+
+    It is for work that is mostly kernels of one thread each, many times over.
+
+    Parameters
+    ----------
+    function : callable
+        Must not mind others of its kind beside it.
+    items : iterable
+        Two a thread are taken ahead.
+    """
+    if n_threads() == 1:
+        yield from map(function, items)
+        return
+    coming, rest = deque(), iter(items)
+    with ThreadPoolExecutor(n_threads(), thread_name_prefix="harmonium") as threads:
+        try:
+            for item in itertools.islice(rest, 2 * n_threads()):
+                coming.append(threads.submit(function, item))
+            while coming:
+                found = coming.popleft().result()
+                coming.extend(threads.submit(function, item) for item in itertools.islice(rest, 1))
+                yield found
+        finally:  # also on Ctrl-C: what has not begun is not begun
+            for one in coming:
+                one.cancel()
 
 
 def frozen(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -1,7 +1,8 @@
 """Lists for everybody at once: whole tables of histories in, tables of ranked lists out."""
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol, final
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from harmonium.data import Ratings, read_ratings
 from harmonium.data.histories import history_files, new_folder, write_parts
 from harmonium.errors import SettingError
+from harmonium.events import Event, Listed
 from harmonium.recommending.choice_lists import choice_lists_for, read_choice_histories
 from harmonium.recommending.choice_recommender import ChoiceRecommender
 from harmonium.recommending.history import History
@@ -40,16 +42,19 @@ def lists_for(recommender: Recommender, histories: Ratings, wanted: Lists, at_on
         user_id, rank (from 1), item_id, title where there are titles, score; one row a place, people in the order of
         their ids.
     """
+    from harmonium.kernels.jit import abreast
+
     candidates = wanted.candidates(recommender)
     place = np.asarray(recommender.items.indices(histories.items.ids, unknown=-1))
-    for start in range(0, histories.n_users, at_once):
-        people = range(start, min(start + at_once, histories.n_users))
-        asked = [
-            Wanted(_history(recommender, histories, user, place), wanted.n, candidates, wanted.exclude_seen)
-            for user in people
-        ]
+
+    def of(people: range) -> Columns:
+        known = [_history(recommender, histories, user, place) for user in people]
+        asked = [Wanted(history, wanted.n, candidates, wanted.exclude_seen) for history in known]
         _, item, score, _ = rank_many(recommender, asked)
-        yield table_of(recommender, histories.users, people, item, score)
+        return table_of(recommender, histories.users, people, item, score)
+
+    starts = range(0, histories.n_users, at_once)
+    yield from abreast(of, (range(start, min(start + at_once, histories.n_users)) for start in starts))
 
 
 def _history(recommender: Recommender, histories: Ratings, user: int, place: npt.NDArray[np.integer]) -> History:
@@ -61,8 +66,8 @@ def _history(recommender: Recommender, histories: Ratings, user: int, place: npt
 
 def lists_of(
     recommender: Recommender | ChoiceRecommender, source: Any, wanted: Lists, reading: dict[str, Any]
-) -> Iterator[Columns]:
-    """Ranked lists of all people of a source, of whom it must have the whole histories.
+) -> tuple[int, Iterator[Columns]]:
+    """People of a source, of whom it must have the whole histories, and the ranked lists of all of them.
 
     Parameters
     ----------
@@ -72,14 +77,17 @@ def lists_of(
     reading : dict
         Of `read_ratings`, or of `read_choice_histories`: which columns are what.
 
-    Yields
-    ------
-    dict of arrays
-        See `wanted_lists.table_of`.
+    Returns
+    -------
+    n_people : int
+    tables : iterator of dict of arrays
+        See `wanted_lists.table_of`; each is of some people.
     """
     if isinstance(recommender, ChoiceRecommender):
-        return choice_lists_for(recommender, read_choice_histories(source, **reading), wanted)
-    return lists_for(recommender, read_ratings(source, scale=recommender.scale, **reading), wanted)
+        choices = read_choice_histories(source, **reading)
+        return choices.n_users, choice_lists_for(recommender, choices, wanted)
+    ratings = read_ratings(source, scale=recommender.scale, **reading)
+    return ratings.n_users, lists_for(recommender, ratings, wanted)
 
 
 @final
@@ -106,7 +114,8 @@ class ListMaker:
         table : table
             As `read_ratings` takes.
         """
-        return joined(list(lists_of(self._recommender, table, self._wanted, self._reading)))
+        _, tables = lists_of(self._recommender, table, self._wanted, self._reading)
+        return joined(list(tables))
 
 
 class Places(Protocol):
@@ -134,6 +143,7 @@ def recommend_to_everyone(
     missing: str | None = None,
     force: bool = False,
     engine: Places | None = None,
+    watch: Callable[[Event], object] | None = None,
 ) -> None:
     """Recommend to all people of Parquet files, into a folder of Parquet files.
 
@@ -161,6 +171,8 @@ def recommend_to_everyone(
         Replace a folder that exists.
     engine : Cluster, optional
         Whose workers map the people, each with the model in its memory once; this process without one.
+    watch : callable, optional
+        In this process, called with a `Listed` whenever there are lists of some more people.
 
     Raises
     ------
@@ -189,11 +201,22 @@ def recommend_to_everyone(
         reading = {**columns, "time": False, **given}
     with new_folder(output, force) as folder:
         if engine is None:
-            write_parts(folder, lists_of(recommender, files, wanted, reading))
+            write_parts(folder, _watched(*lists_of(recommender, files, wanted, reading), watch))
         else:
             names = [name for name in columns.values() if isinstance(name, str)]
             settings = {"model": model, "wanted": wanted, "reading": reading}
             engine.map_people(files, folder, names, ListMaker, settings)
+
+
+def _watched(n_people: int, tables: Iterator[Columns], watch: Callable[[Event], object] | None) -> Iterator[Columns]:
+    """The same tables, each told of."""
+    began, done, watch = time.monotonic(), 0, watch or (lambda event: None)
+    for table in tables:
+        yield table
+        done += int(np.sum(np.asarray(table["rank"]) == 1))  # some people may be left with no item at all
+        if done < n_people:
+            watch(Listed(done, n_people, time.monotonic() - began))
+    watch(Listed(n_people, n_people, time.monotonic() - began))
 
 
 def _refuse(wrong: bool, message: str) -> None:
