@@ -1,15 +1,17 @@
 """The BoltzmannMachine estimator: its surface, its errors and its files."""
 
 import pickle
+import tracemalloc
 import warnings
 
 import numpy as np
 import pytest
 from scipy import sparse
 
-from harmonium.errors import DataError, ModelFileError, NotFittedError, SettingError
+from harmonium.errors import DataError, DivergenceError, ModelFileError, NotFittedError, SettingError
 from harmonium.estimators.boltzmann_machine import BoltzmannMachine
 from harmonium.models import boltzmann_exact
+from harmonium.training import boltzmann, boltzmann_cases
 from harmonium.training import boltzmann_state as states
 
 
@@ -67,19 +69,98 @@ def test_partial_fit_goes_on_where_fit_ended():
 def test_events_reach_the_watcher_and_the_history():
     seen = []
     machine = BoltzmannMachine(method="pcd", n_epochs=3).fit(rows(), watch=seen.append)
-    assert [event.epoch for event in seen] == [1, 2, 3]
     assert machine.history_ == seen
-    assert seen[0].to_dict()["kind"] == "boltzmann epoch"
+    began, *epochs, ended = seen
+    assert (began.kind, began.n_cases, began.n_epochs, began.first_epoch) == ("began", len(rows()), 3, 0)
+    assert [event.epoch for event in epochs] == [1, 2, 3]
+    assert {event.kind for event in epochs} == {"boltzmann epoch"}
+    assert (ended.kind, ended.reason, ended.best_epoch) == ("ended", "finished", 3)
 
 
 def test_an_interrupted_fit_keeps_the_model_so_far():
     def stop(event):
-        if event.epoch == 2:
+        if event.kind == "boltzmann epoch" and event.epoch == 2:
             raise KeyboardInterrupt
 
     machine = BoltzmannMachine(method="pcd", n_epochs=50).fit(rows(), watch=stop)
-    assert len(machine.history_) == 2
+    assert machine.history_[-1].epoch == 2
     assert machine.score(rows()) > -3
+
+
+@pytest.mark.parametrize("method", ["pcd", "exact", "pseudo-likelihood"])
+def test_ctrl_c_within_an_epoch_keeps_the_last_good_model_and_before_the_first_it_is_passed_on(method, monkeypatch):
+    name = "_update" if method == "pcd" else "_exact_slopes" if method == "exact" else "_pseudo_slopes"
+    real, calls, limit = getattr(boltzmann, name), [], 4
+
+    def step(*given):
+        calls.append(given)
+        if len(calls) == limit:
+            raise KeyboardInterrupt
+        return real(*given)
+
+    monkeypatch.setattr(boltzmann, name, step)
+    machine = BoltzmannMachine(method=method, n_epochs=50, batch_size=len(rows())).fit(rows())
+    assert machine.history_[-1].reason == "interrupted"
+    assert np.isfinite(machine.score(rows()))
+    limit = len(calls) + 1
+    with pytest.raises(KeyboardInterrupt):
+        BoltzmannMachine(method=method, n_epochs=50).fit(rows())
+
+
+def test_learning_that_diverges_late_keeps_the_last_good_model_and_tells_a_rate_to_try(monkeypatch):
+    real = boltzmann._check_finite
+
+    def check(bm, learning):
+        real(bm, learning)
+        if len(seen) > 3:  # after Began and two epochs
+            raise DivergenceError("learning_rate 0.01 is too high; try 0.001")
+
+    seen = []
+    monkeypatch.setattr(boltzmann, "_check_finite", check)
+    machine = BoltzmannMachine(method="pcd", n_epochs=9).fit(rows(), watch=seen.append)
+    ended = machine.history_[-1]
+    assert (ended.reason, ended.best_epoch, ended.epoch) == ("diverged", 3, 4) and "try 0.001" in ended.advice
+    assert np.isfinite(machine.score(rows()))
+    with pytest.raises(DivergenceError, match=r"before any epoch ended well: .* try 0\.001"):
+        machine.partial_fit(rows())
+    assert np.isfinite(machine.score(rows()))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"method": "pcd", "n_hidden": 2}, {"method": "exact", "n_hidden": 1}, {"method": "pseudo-likelihood"},
+        {"method": "multi-prediction", "n_hidden": 2}, {"method": "tempered-pcd", "n_betas": 3},
+        {"method": "full-chain", "n_chains": 20}, {"method": "pcd", "n_hidden": 2, "inference": "mean-field"},
+    ],
+    ids=lambda s: s["method"],
+)  # fmt: skip
+def test_sparse_rows_give_the_machine_of_dense_ones(settings, monkeypatch):
+    monkeypatch.setattr(boltzmann_cases, "BLOCK", 17)
+    table, how = sparse.csr_matrix(rows().astype(np.int8)), {"n_epochs": 3, "n_chains": 20} | settings
+    dense, thin = (BoltzmannMachine(**how).fit(X, validation=X[:9]) for X in (rows(), table))
+    equal = 1e-12 if settings["method"] == "pseudo-likelihood" else 0.0  # whose cases are added up in another order
+    np.testing.assert_allclose(thin.model_.J, dense.model_.J, atol=equal)
+    np.testing.assert_allclose(thin.model_.b, dense.model_.b, atol=equal)
+    np.testing.assert_allclose(thin.score_samples(table), dense.score_samples(rows()), atol=1e-9)
+    np.testing.assert_allclose(thin.partial_fit(table).model_.b, dense.partial_fit(rows()).model_.b, atol=1e-9)
+    wrong = table.astype(float).tolil()
+    wrong[20, 1] = 0.5
+    with pytest.raises(DataError, match=r"row 20, column 1: 0\.5 is neither 0 nor 1"):
+        BoltzmannMachine().fit(wrong.tocsr())
+
+
+def test_sparse_rows_take_the_memory_of_a_mini_batch(monkeypatch):
+    table = sparse.random_array((20_000, 300), density=0.01, format="csr", rng=0)
+    table.data[:] = 1
+    chain = sparse.csr_array(np.eye(302, k=1))
+    machine = BoltzmannMachine(2, couplings=chain, method="pcd", n_epochs=1, batch_size=500, n_chains=20)
+    machine.fit(table[:100])  # imports and compiled code
+    tracemalloc.start()
+    machine.fit(table)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 0.5 * 8 * table.shape[0] * table.shape[1]
 
 
 @pytest.mark.parametrize("mask", [None, "ring", "sparse"])
@@ -176,11 +257,11 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(settings, tmp_pat
     how = {"n_hidden": 2, "n_epochs": 4, "n_chains": 30, "couplings": ring} | settings
     whole, part, path = BoltzmannMachine(**how).fit(rows()), BoltzmannMachine(**how), tmp_path / "run.checkpoint"
     for event in part.fitting(rows()):
-        if event.epoch == 2:
+        if event.kind == "boltzmann epoch" and event.epoch == 2:
             states.save(path, part._state, part._learning(), rows().astype(float))
             break
     resumed = BoltzmannMachine(**how).fit(rows(), checkpoint=path, resume=True)
-    assert same(whole, resumed) and resumed.history_[-1].kind == "saved"
+    assert same(whole, resumed) and resumed.history_[-2].kind == "saved"
     with pytest.raises(ModelFileError, match="these differ: cases"):
         BoltzmannMachine(**how).fit(1 - rows(), checkpoint=path, resume=True)
     with pytest.raises(ModelFileError, match="these differ: n_steps"):
@@ -206,7 +287,7 @@ def test_tempered_chains_report_their_swap_rates_and_learn_modes_far_apart():
     X = np.repeat([[0] * 10, [1] * 10], 100, axis=0)
     how = {"n_epochs": 60, "learning_rate": 0.05, "n_chains": 50}
     machine = BoltzmannMachine(method="tempered-pcd", n_betas=8, lowest_beta=0.0, **how).fit(X)
-    rates = machine.history_[-1].swap_rates
+    rates = machine.history_[-2].swap_rates
     assert len(rates) == 7 and all(0 < rate <= 1 for rate in rates)
     drawn = machine._state.chains.mean(axis=1)
     assert 0.15 < (drawn > 0.5).mean() < 0.85
@@ -221,7 +302,7 @@ def test_multi_prediction_learns_to_predict_what_is_left_out(values):
     machine = BoltzmannMachine(2, values=values, method="multi-prediction", **how).fit(X)
     share = (X > 0).mean(axis=0)
     cost = -(share * np.log(share) + (1 - share) * np.log(1 - share)).sum() / 4
-    assert -1.4 * cost < machine.history_[-1].objective < -0.8 * cost
+    assert -1.4 * cost < machine.history_[-2].objective < -0.8 * cost
 
 
 def test_scikit_learns_own_checks_pass_on_rows_it_can_take(monkeypatch):

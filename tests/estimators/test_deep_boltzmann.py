@@ -14,6 +14,7 @@ from harmonium.models import rbm as rbms
 from harmonium.models.rbm import RBM
 from harmonium.testing import made_rbm
 from harmonium.training import pretraining
+from harmonium.training.dense import loop
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.units import Bernoulli, Binomial
 
@@ -126,15 +127,52 @@ def test_events_of_all_layers_and_of_joint_learning_reach_the_watcher():
     seen = []
     machine = DeepBoltzmannMachine((3, 2), n_pretraining_epochs=2, n_epochs=3).fit(X, watch=seen.append)
     kinds = [event.kind for event in seen]
-    assert kinds == 2 * ["began", "dense epoch", "dense epoch", "ended"] + 3 * ["boltzmann epoch"]
-    assert machine.history_ == seen
+    joint = ["began", *3 * ["boltzmann epoch"], "ended"]
+    assert kinds == 2 * ["began", "dense epoch", "dense epoch", "ended"] + joint
+    assert machine.history_ == seen and seen[-1].machine == "deep"
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_ctrl_c_while_layers_learn_on_their_own_ends_the_whole_fit(monkeypatch, epochs):
+    """In the first layer, and in the second of three."""
+    real, calls = loop.run_epoch, []
+
+    def run_epoch(*given):
+        calls.append(given)
+        if len(calls) == epochs + 1:
+            raise KeyboardInterrupt
+        return real(*given)
+
+    monkeypatch.setattr(loop, "run_epoch", run_epoch)
+    machine = DeepBoltzmannMachine((4, 3, 2), n_pretraining_epochs=2, n_epochs=3).fit(X)
+    assert len(calls) == epochs + 1 and machine.history_[-1].reason == "interrupted"
+    assert np.isfinite(machine.score(X))
+    J = machine.model_.J.toarray()
+    assert 0 < np.abs(J[8:11, 11:]).max() < 0.3  # of the top machine, which had not begun
+    calls[:] = epochs * [None]  # in the first epoch of all
+    with pytest.raises(KeyboardInterrupt):
+        DeepBoltzmannMachine((4, 3), n_pretraining_epochs=2).fit(X)
+
+
+@pytest.mark.parametrize("n_pretraining_epochs", [0, 2])
+def test_sparse_rows_give_the_machine_of_dense_ones(monkeypatch, tmp_path, n_pretraining_epochs):
+    monkeypatch.setattr(pretraining, "BLOCK", 7)
+    how = {"n_pretraining_epochs": n_pretraining_epochs, "n_epochs": 2, "batch_size": 30}
+    dense, thin = (DeepBoltzmannMachine((4, 3, 2), **how).fit(x) for x in (X, sparse.csr_matrix(X)))
+    np.testing.assert_allclose(thin.model_.J.toarray(), dense.model_.J.toarray(), atol=1e-6)
+    np.testing.assert_allclose(thin.model_.b, dense.model_.b, atol=1e-6)
+    monkeypatch.setattr(cases, "BLOCK", 7)
+    wrong = sparse.csr_matrix(X).astype(float).tolil()
+    wrong[40, 1] = 0.5
+    with pytest.raises(DataError, match=r"row 40, column 1 is 0\.5"):
+        DeepBoltzmannMachine((3, 2)).fit(wrong.tocsr())
 
 
 def test_partial_fit_goes_on_jointly():
     machine = DeepBoltzmannMachine((3, 2), n_pretraining_epochs=30, **LEARN).fit(X)
     before, n = machine.score(X), len(machine.history_)
     machine.partial_fit(X, n_epochs=5)
-    assert machine.score(X) > before - 0.3 and len(machine.history_) == n + 5
+    assert machine.score(X) > before - 0.3 and len(machine.history_) == n + 7  # epochs between Began and Ended
     begun = DeepBoltzmannMachine((3, 2), n_pretraining_epochs=2)
     assert begun.partial_fit(X, n_epochs=2).n_epochs == DeepBoltzmannMachine().n_epochs
 
@@ -142,7 +180,7 @@ def test_partial_fit_goes_on_jointly():
 def test_multi_prediction_learns_what_left_out_units_are():
     how = {"method": "multi-prediction", "n_steps": 5, "n_epochs": 100, "learning_rate": 0.05}
     machine = DeepBoltzmannMachine((3, 2), n_pretraining_epochs=0, **how).fit(X)
-    values = [event.objective for event in machine.history_]
+    values = [event.objective for event in machine.history_[1:-1]]
     assert values[0] < -1.2 and values[-1] > -0.4  # two units are left out on average; biases alone pay 1.39 for them
     with pytest.raises(SettingError, match="method: 'exact'"):
         DeepBoltzmannMachine((3, 2), method="exact").fit(X)

@@ -106,12 +106,13 @@ def test_what_was_measured_leaves_in_the_events_of_a_boltzmann_machine(monkeypat
     monkeypatch.setattr("harmonium.estimators.boltzmann_machine.Monitor", partial(Monitor, share=1e9))
     rows = np.repeat([[0.0] * 6, [1.0] * 6], 40, axis=0)
     machine = BoltzmannMachine(method=method, n_epochs=15, learning_rate=0.2).fit(rows, validation=rows[::5])
-    assert all(np.isfinite(event.monitored["free_energy_overfit"]) for event in machine.history_)
-    last = machine.history_[-1]
+    epochs = machine.history_[1:-1]
+    assert all(np.isfinite(event.monitored["free_energy_overfit"]) for event in epochs)
+    last = epochs[-1]
     assert ("log_z" in last.monitored) == (method in ("pcd", "full-chain"))
     if method == "pcd":
-        assert any("chains need" in event.warning for event in machine.history_)
-    assert BoltzmannMachine(method=method, n_epochs=1).fit(rows).history_[-1].monitored == {}
+        assert any("chains need" in event.warning for event in epochs)
+    assert BoltzmannMachine(method=method, n_epochs=1).fit(rows).history_[1].monitored == {}
 
 
 def test_measuring_keeps_to_its_share_of_the_time():

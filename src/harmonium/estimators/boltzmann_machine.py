@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import replace
 from functools import partial
 from typing import Any, final
@@ -13,29 +12,30 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from harmonium.errors import DivergenceError, SettingError
+from harmonium.errors import SettingError
 from harmonium.estimators import boltzmann_file, cases, files
 from harmonium.estimators.base import Watch
 from harmonium.estimators.dense import DenseEstimator, check_draws
-from harmonium.events import Event, Saved
-from harmonium.likelihood import Bracket, bracket, log_likelihood
+from harmonium.events import BoltzmannEpoch, Ended, Event
+from harmonium.likelihood import Bracket, bracket, log_partition
 from harmonium.likelihood.annealing import N_BETAS, N_CHAINS
-from harmonium.likelihood.monitoring import Monitor
+from harmonium.likelihood.monitoring import ROWS, Monitor
 from harmonium.models import boltzmann, boltzmann_exact
 from harmonium.models.boltzmann import ALPHABETS, Boltzmann, Floats
 from harmonium.models.mean_field import MeanField, mean_field
 from harmonium.randomness import Seed, key_from, key_of
 from harmonium.sampling import boltzmann as sampling
 from harmonium.training import boltzmann as learning_room
+from harmonium.training import boltzmann_cases, boltzmann_fitting
 from harmonium.training import boltzmann_state as states
-from harmonium.training import checkpoints
+from harmonium.training.boltzmann_cases import Cases
+from harmonium.training.boltzmann_fitting import Keep
 from harmonium.training.boltzmann_state import BoltzmannLearning, BoltzmannState, edges_of
 from harmonium.training.settings import check_choice, check_count
 from harmonium.units import Bernoulli, Layer, Spin
 
 MOST_HIDDEN = 65_536
 WHOLE = ("exact", "pseudo-likelihood")  # methods that L-BFGS climbs in one piece
-Keep = Callable[[BoltzmannState], Saved]
 _LEARNING = tuple(BoltzmannLearning.__dataclass_fields__)
 
 
@@ -72,7 +72,7 @@ class BoltzmannMachine(DenseEstimator):
     ----------
     model_ : Boltzmann
         The fitted record.
-    history_ : list of BoltzmannEpoch
+    history_ : list of Event
     n_features_in_ : int
 
     Examples
@@ -159,7 +159,7 @@ class BoltzmannMachine(DenseEstimator):
         DataError, SettingError
             A value is outside the alphabet, with its row and column; a setting is out of range.
         DivergenceError
-            Learning diverged; the last good model is kept.
+            Learning diverged before any epoch ended well; later than that it ends with the last good model.
         """
         self._watched(self.fitting(X, validation=validation, checkpoint=checkpoint, resume=resume), watch)
         return self
@@ -184,7 +184,7 @@ class BoltzmannMachine(DenseEstimator):
         Yields
         ------
         Event
-            A `BoltzmannEpoch` an epoch, `Saved` with every checkpoint.
+            `Began`, a `BoltzmannEpoch` an epoch, `Saved` with every checkpoint, `Ended`.
 
         Raises
         ------
@@ -193,8 +193,9 @@ class BoltzmannMachine(DenseEstimator):
         """
         settings, table = self._learning(), cases.read(X)
         v = self._cases(table.X)
-        held_out = None if validation is None else self._cases(cases.read(validation, "validation").X, v.shape[1])
-        edges = edges_of(v.shape[1] + self.n_hidden, self.couplings)
+        width = table.X.shape[1]  # type: ignore[index]
+        held_out = None if validation is None else self._cases(cases.read(validation, "validation").X, width)
+        edges = edges_of(width + self.n_hidden, self.couplings)
         begun = states.initial(v, self.n_hidden, edges, self.values, self.random_state)
         method = learning_room.chosen_method(settings, begun)
         if checkpoint is not None and method in WHOLE:
@@ -203,11 +204,11 @@ class BoltzmannMachine(DenseEstimator):
             )
         if resume and checkpoint is not None and os.path.exists(checkpoint):
             state = states.resume(checkpoint, settings, v, edges)
+            self.model_ = state.bm
         else:
             state = states.start(begun, v, edges, settings, self.random_state)
         self._begin(table)
-        self._state, self.model_ = state, state.bm
-        self.history_: list[Event] = []
+        self._state, self.history_ = state, []
         keep = None if checkpoint is None else partial(states.save, checkpoint, learning=settings, v=v)
         yield from self._epochs(v, settings, keep, held_out)
 
@@ -237,7 +238,13 @@ class BoltzmannMachine(DenseEstimator):
         return self
 
     def going_on(
-        self, X: Any, *, n_epochs: int = 1, state: BoltzmannState | None = None, keep: Keep | None = None
+        self,
+        X: Any,
+        *,
+        n_epochs: int = 1,
+        state: BoltzmannState | None = None,
+        keep: Keep | None = None,
+        machine: str = boltzmann_fitting.MACHINE,
     ) -> Generator[Event, None, None]:
         """Learn on from the model there is, event by event; `partial_fit` in steps.
 
@@ -249,6 +256,8 @@ class BoltzmannMachine(DenseEstimator):
             Where the same run was when it was kept.
         keep : callable, optional
             Writes a state to a file from time to time.
+        machine : str
+            What events call it.
 
         Yields
         ------
@@ -261,31 +270,27 @@ class BoltzmannMachine(DenseEstimator):
             fresh = replace(self._state, bm=bm, clamped=fresh.clamped, epoch=0)
             states.begin_ladder(fresh, settings)
         self._state, self.history_ = fresh, getattr(self, "history_", [])
-        yield from self._epochs(v, settings, keep)
+        yield from self._epochs(v, settings, keep, machine=machine)
 
     def _epochs(
-        self, v: Floats, settings: BoltzmannLearning, keep: Keep | None = None, held_out: Floats | None = None
-    ) -> Generator[Event, None, None]:
-        """Events of the loop, kept in `history_`; however it ends, `model_` is the model so far."""
+        self, v: Cases, settings: BoltzmannLearning, keep: Keep | None = None, held_out: Cases | None = None,
+        machine: str = boltzmann_fitting.MACHINE,
+    ) -> Generator[Event, None, None]:  # fmt: skip
+        """Events of a run, kept in `history_`; however it ends, `model_` is the last good model."""
         state: BoltzmannState = self._state
-        watched = self.monitor or held_out is not None
-        monitor = Monitor(v, held_out, settings.n_steps) if watched else None
-        saved = time.monotonic()
-        try:
-            for event in learning_room.train(state, v, settings, monitor):
-                self.model_ = state.bm
-                self.history_.append(event)
-                yield event
-                due = time.monotonic() - saved > checkpoints.SAVE_EVERY or state.epoch == settings.n_epochs
-                if keep is not None and due:
-                    saved = time.monotonic()
-                    self.history_.append(keep(state))
-                    yield self.history_[-1]
-        except KeyboardInterrupt:
-            return
-        except DivergenceError:
-            self._state = None  # `partial_fit` begins again at the last good model
-            raise
+        first, monitor = state.epoch, None
+        if self.monitor or held_out is not None:
+            rows = (None if part is None else boltzmann_cases.some(part, ROWS) for part in (v, held_out))
+            monitor = Monitor(*rows, settings.n_steps)  # type: ignore[arg-type]
+        for event in boltzmann_fitting.run(state, v, settings, monitor=monitor, keep=keep, machine=machine):
+            self.history_.append(event)
+            if isinstance(event, BoltzmannEpoch):
+                self.model_: Boltzmann | None = state.bm
+            if isinstance(event, Ended):
+                if event.reason == "diverged":
+                    self._state = None  # `partial_fit` begins again at the last good model
+                boltzmann_fitting.check_learnt(event, first)
+            yield event
 
     def _learning(self) -> BoltzmannLearning:
         check_count("n_hidden", self.n_hidden, 0, MOST_HIDDEN)
@@ -293,18 +298,21 @@ class BoltzmannMachine(DenseEstimator):
         check_count("random_state", self.random_state, 0, 2**63 - 1)
         return BoltzmannLearning(**{name: getattr(self, name) for name in _LEARNING})
 
-    def _cases(self, X: Any, width: int | None = None) -> Floats:
+    def _cases(self, X: Any, width: int | None = None) -> Cases:
         """Rows to learn from: any table of the alphabet's values."""
         cases.check_finite(X)
         n: int = width or X.shape[1]
         blank = Boltzmann(sparse.csr_array((n, n)), np.zeros(n), np.arange(n), self.values)
-        return boltzmann.checked_states(blank, X)
+        return boltzmann_cases.checked(blank, X)
 
-    def _rows(self, X: Any) -> Floats:
-        """Rows that the fitted machine takes."""
+    def _rows(self, X: Any) -> Cases:
+        """Rows that the fitted machine takes, sparse ones as they are."""
         table = self._table(X)
         cases.check_finite(table)
-        return boltzmann.checked_states(self.fitted_model, table)
+        return boltzmann_cases.checked(self.fitted_model, table)
+
+    def _dense_rows(self, X: Any) -> Floats:
+        return boltzmann_cases.rows_of(self._rows(X), slice(None))
 
     def _input_layer(self) -> Layer:
         return (Bernoulli if self.values == "bits" else Spin)(self.fitted_model.n_visible)
@@ -330,7 +338,8 @@ class BoltzmannMachine(DenseEstimator):
         SettingError
             Hidden units are tied to each other, and are too many to list.
         """
-        return boltzmann_exact.free_energy(self.fitted_model, self._rows(X))
+        bm = self.fitted_model
+        return boltzmann_cases.by_blocks(partial(boltzmann_exact.free_energy, bm), self._rows(X))
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Names of what `transform` returns: the class's name and a number.
@@ -363,8 +372,7 @@ class BoltzmannMachine(DenseEstimator):
         SettingError
             There are too many units to sum over all states; `bracket` estimates.
         """
-        bm = self.fitted_model
-        return log_likelihood(bm, self._rows(X))
+        return -self.free_energy(X) - log_partition(self.fitted_model)
 
     def score(self, X: Any, y: None = None) -> float:
         """Mean log-likelihood of rows, in nats.
@@ -387,7 +395,7 @@ class BoltzmannMachine(DenseEstimator):
         rng : seed
         """
         bm = self.fitted_model
-        v = self._rows(X)
+        v = self._dense_rows(X)
         return bracket(bm, v, v.mean(axis=0), n_chains, n_betas, rng=rng)
 
     def sample(self, n: int = 1, *, n_sweeps: int = 1_000, rng: Seed = None) -> Floats:
@@ -425,13 +433,7 @@ class BoltzmannMachine(DenseEstimator):
         bm, key = self.fitted_model, int(key_from(rng))
         rows, mask = self._partly_known(X, known)
         v = boltzmann.checked_states(bm, np.where(mask, rows, bm.alphabet[0]))
-        held = np.zeros((len(v), bm.n_units), bool)
-        held[:, bm.visible] = mask
-        begun = sampling.init(bm, len(v), key)
-        s = np.array(begun.s)
-        s[:, bm.visible] = np.where(mask, v, s[:, bm.visible])
-        begun = sampling.init(bm, len(v), s=s, held=held, order=begun.classes)
-        return sampling.step(bm, begun, int(key_of(key, 1)), n_sweeps)[0].s[:, bm.visible]
+        return sampling.filled_in(bm, v, mask, n_sweeps, key)
 
     def transform(self, X: Any) -> Floats:
         """Return the mean of the hidden units given rows, by mean field with the reaction term.
@@ -460,7 +462,7 @@ class BoltzmannMachine(DenseEstimator):
         -------
         MeanField
         """
-        return mean_field(self.fitted_model, self._rows(X), method)
+        return mean_field(self.fitted_model, self._dense_rows(X), method)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted machine to a file, whole or not at all, with its chains and moments where it has them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,6 +105,22 @@ def check(X: Floats | sparse.csr_array, layer: Layer, name: str = "X") -> None:
     layer.check(dense, name)
 
 
+def check_exact(X: Floats | sparse.csr_array, layer: Layer, name: str = "X") -> None:
+    """Raise DataError, naming row and column, unless the rows are states of the layer, probabilities being none.
+
+    Parameters
+    ----------
+    X : float32 array or csr_array, (n_cases, width)
+    layer : Layer
+    name : str
+    """
+    check_finite(X, name)
+    if not sparse.issparse(X):
+        layer.check(np.asarray(X), name)
+        return
+    _check_in_blocks(sparse.csr_array(X), layer, name)
+
+
 def check_finite(X: Floats | sparse.csr_array, name: str = "X") -> None:
     """Raise DataError, naming row and column, unless all numbers are finite.
 
@@ -128,14 +145,23 @@ def _place(X: sparse.csr_array, k: int) -> tuple[int, int]:
 def _check_sparse(X: sparse.csr_array, layer: Layer, name: str) -> None:
     if layer.kind == "spin":
         raise DataError(f"{name}: a sparse matrix has zeros, and spin units are -1 or 1; give it dense")
-    for start in range(0, len(X.indptr) - 1 if layer.kind in ("softmax", "multinomial", "joined") else 0, BLOCK):
-        layer.check(X[start : start + BLOCK].toarray(), name)
+    if layer.kind in ("softmax", "multinomial", "joined"):
+        _check_in_blocks(X, layer, name)
     low, high = {"bernoulli": (0, 1), "relu": (0, np.inf)}.get(layer.kind, (-np.inf, np.inf))
     bad = (X.data < low) | (X.data > high)
     if bad.any():
         k = int(np.flatnonzero(bad)[0])
         (row, column), words = _place(X, k), WORDS.get(layer.kind, "finite numbers")
         raise DataError(f"{name}: row {row}, column {column} is {X.data[k]:g}; a {layer.kind} unit takes {words}")
+
+
+def _check_in_blocks(X: sparse.csr_array, layer: Layer, name: str) -> None:
+    for start in range(0, len(X.indptr) - 1, BLOCK):
+        try:
+            layer.check(X[start : start + BLOCK].toarray(), name)
+        except DataError as error:
+            told = re.sub(r"\brow (\d+)", lambda found: f"row {int(found[1]) + start}", str(error), count=1)  # noqa: B023
+            raise DataError(told) from None
 
 
 def _refuse(v: Floats, bad: npt.NDArray[np.bool_], layer: Layer, name: str) -> None:

@@ -26,6 +26,7 @@ from harmonium.models.boltzmann import Boltzmann, Floats
 from harmonium.randomness import Seed
 from harmonium.training import boltzmann_state as states
 from harmonium.training import checkpoints, deep_checkpoint, pretraining
+from harmonium.training.boltzmann_cases import Cases
 from harmonium.training.boltzmann_state import BoltzmannLearning, BoltzmannState, Edges, edges_of
 from harmonium.training.deep_checkpoint import Learning, Progress
 from harmonium.training.dense.settings import DenseLearning
@@ -126,7 +127,9 @@ class DeepBoltzmannMachine(DenseEstimator):
         resume: bool = False,
         watch: Watch = (),
     ) -> DeepBoltzmannMachine:
-        """Learn the layers one by one, then all of them jointly.
+        """Learn the layers one by one, then all of them jointly. Ctrl-C ends it with the machine so far.
+
+        Where it comes while layers learn on their own, those that had not begun have small random weights.
 
         Parameters
         ----------
@@ -170,17 +173,18 @@ class DeepBoltzmannMachine(DenseEstimator):
         Yields
         ------
         Event
-            Those of the dense loop for each layer, then a `BoltzmannEpoch` an epoch; `Saved` with every checkpoint.
+            Those of the dense loop for each layer, then `Began`, a `BoltzmannEpoch` an epoch and `Ended`; `Saved` with
+            every checkpoint.
         """
         sizes, table = self._sizes(), cases.read(X)
-        rows = _dense(table.X)
+        rows = table.X
         check_choice("method", self.method, METHODS)
         check_count("n_pretraining_epochs", self.n_pretraining_epochs, 0, 1_000_000)
-        cases.check_finite(rows)
-        Bernoulli(rows.shape[1]).check(rows, "X")
-        inner = self._inner(rows.shape[1], sizes)
+        n_visible: int = rows.shape[1]  # type: ignore[index]
+        cases.check_exact(rows, Bernoulli(n_visible), "X")
+        inner = self._inner(n_visible, sizes)
         learning = Learning(sizes, self._alone(), inner._learning(), self.random_state)
-        edges = edges_of(rows.shape[1] + sum(sizes), inner.couplings)
+        edges = edges_of(n_visible + sum(sizes), inner.couplings)
         there = resume and checkpoint is not None and os.path.exists(checkpoint)
         progress = deep_checkpoint.resume(str(checkpoint), learning, rows, edges) if there else Progress(Stack(), None)
         history: list[Event] = []
@@ -195,8 +199,13 @@ class DeepBoltzmannMachine(DenseEstimator):
         else:
             inner.model_ = progress.joint.bm
         self._begin(table)
+        if progress.stack.interrupted:
+            self._keep(inner, n_visible)
+            self.history_ = history
+            return
         how = {"state": progress.joint, "keep": keep if checkpoint is not None else None}
-        yield from self._jointly(inner, inner.going_on(rows, n_epochs=self.n_epochs, **how), history)
+        joint = inner.going_on(rows, n_epochs=self.n_epochs, machine=deep_checkpoint.MACHINE, **how)
+        yield from self._jointly(inner, joint, history)
 
     def _alone(self) -> DenseLearning | None:
         """How layers learn on their own, if they do."""
@@ -208,11 +217,11 @@ class DeepBoltzmannMachine(DenseEstimator):
         )  # fmt: skip
 
     def _begun(
-        self, rows: Floats, learning: Learning, stack: Stack, edges: Edges, history: list[Event], keep: Any
+        self, rows: Cases, learning: Learning, stack: Stack, edges: Edges, history: list[Event], keep: Any
     ) -> Generator[Event, None, Boltzmann]:
         """The machine before joint learning: of layers that have learnt on their own, or with small random weights."""
         if learning.alone is None:
-            v = np.asarray(rows, np.float64)
+            v: Any = rows.astype(np.float64)
             return states.initial(v, sum(learning.sizes), edges, "bits", self.random_state)
         saved = time.monotonic()
         for event in pretraining.stacking(rows, learning.sizes, learning.alone, self.random_state, history, stack):
@@ -431,7 +440,3 @@ class DeepBoltzmannMachine(DenseEstimator):
         if len(sizes) < 2 or not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
             raise SettingError(f"n_hidden: {self.n_hidden!r} is not at least two whole numbers from 1 on, one a layer")
         return [int(size) for size in sizes]
-
-
-def _dense(X: Any) -> Floats:
-    return X.toarray() if sparse.issparse(X) else np.asarray(X)

@@ -88,6 +88,21 @@ def update_order(bm: Boltzmann, scan: str = "coloured") -> tuple[Ints, ...]:
     return tuple(classes(colours(bm.J)))
 
 
+def tossed(bm: Boltzmann, chain: Ints, units: Ints, rng: Seed = None) -> Floats:
+    """Some units of chains at either value by a fair coin: float64 array, (n_chains, n).
+
+    Parameters
+    ----------
+    bm : Boltzmann
+    chain : int array, (n_chains,)
+        Their numbers.
+    units : int array, (n,)
+    rng : seed
+    """
+    low, high = bm.alphabet
+    return np.where(uniforms(key_from(rng), chain[:, None], units) < 0.5, low, high).astype(np.float64)
+
+
 def init(
     bm: Boltzmann,
     n_chains: int,
@@ -117,9 +132,7 @@ def init(
     order = tuple(order or update_order(bm, scan))
     chain = np.arange(n_chains)
     if s is None:
-        low, high = bm.alphabet
-        coins = uniforms(key_from(rng), chain[:, None], np.arange(bm.n_units))
-        s = np.where(coins < 0.5, low, high)
+        s = tossed(bm, chain, np.arange(bm.n_units), rng)
     mask = np.zeros(bm.n_units, bool) if held is None else np.asarray(held, bool)
     if mask.ndim == 1:  # the same for all chains: the sweep leaves these units out
         order = tuple(part for units in order if len(part := units[~mask[units]]))
@@ -154,3 +167,25 @@ def step(bm: Boltzmann, state: State, rng: Seed, n_sweeps: int = 1, beta: Floats
     n_free = sum(map(len, state.classes)) * len(s) - state.held.sum()
     flipped = (s != state.s).sum(axis=1) * (len(s) / max(1, n_free))
     return state._replace(s=s), Info(flipped)
+
+
+def filled_in(bm: Boltzmann, v: Floats, known: npt.NDArray[np.bool_], n_sweeps: int, rng: Seed = None) -> Floats:
+    """Draw what is not known of rows, given what is, from chains that hold that: float64 array, (n, n_visible).
+
+    Parameters
+    ----------
+    bm : Boltzmann
+    v : floats, (n, n_visible)
+        Anything of the alphabet where not known.
+    known : bool array, (n, n_visible)
+    n_sweeps : int
+    rng : seed
+    """
+    key = int(key_from(rng))
+    held = np.zeros((len(v), bm.n_units), bool)
+    held[:, bm.visible] = known
+    begun = init(bm, len(v), key)
+    s = np.array(begun.s)
+    s[:, bm.visible] = np.where(known, v, s[:, bm.visible])
+    begun = init(bm, len(v), s=s, held=held, order=begun.classes)
+    return step(bm, begun, int(key_of(key, 1)), n_sweeps)[0].s[:, bm.visible]

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from scipy import optimize
+from scipy import optimize, sparse
 
 from harmonium.errors import DivergenceError, SettingError
 from harmonium.events import BoltzmannEpoch
@@ -26,6 +26,7 @@ from harmonium.sampling import boltzmann as sampling
 from harmonium.sampling import boltzmann_tempering
 from harmonium.sampling.mixing import SETTLED, r_hat
 from harmonium.training import ladder
+from harmonium.training.boltzmann_cases import Cases, blocks, count, distinct, rows_of
 from harmonium.training.boltzmann_prediction import multi_prediction
 from harmonium.training.boltzmann_state import (
     GRADIENT,
@@ -72,7 +73,7 @@ def chosen_method(learning: BoltzmannLearning, bm: Boltzmann) -> str:
 
 
 def train(
-    state: BoltzmannState, v: Floats, learning: BoltzmannLearning, monitor: Monitor | None = None
+    state: BoltzmannState, v: Cases, learning: BoltzmannLearning, monitor: Monitor | None = None
 ) -> Iterator[BoltzmannEpoch]:
     """Learn, one report an epoch; `state.bm` is the model so far.
 
@@ -80,7 +81,7 @@ def train(
     ----------
     state : BoltzmannState
         Changed in place.
-    v : float64 array, (n_cases, n_visible)
+    v : float64 array or csr_array, (n_cases, n_visible)
     learning : BoltzmannLearning
     monitor : callable, optional
         From the model and its chains, as `v`, to what is to be reported, once an epoch.
@@ -93,17 +94,18 @@ def train(
     if method in ("exact", "pseudo-likelihood"):
         yield from _ascend_exactly(state, v, learning, method, monitor)
         return
+    n_cases = count(v)
     while state.epoch < learning.n_epochs:
         began = time.perf_counter()
-        order = as_generator(int(key_of(state.seed, GRADIENT, state.epoch))).permutation(len(v))
+        order = as_generator(int(key_of(state.seed, GRADIENT, state.epoch))).permutation(n_cases)
         sweeps, values = (0, True), []
-        for first in range(0, len(v), learning.batch_size):
+        for first in range(0, n_cases, learning.batch_size):
             cases = order[first : first + learning.batch_size]
-            progress = (state.epoch + first / len(v)) / learning.n_epochs
+            progress = (state.epoch + first / n_cases) / learning.n_epochs
             if method == "multi-prediction":
-                values.append(_predict(state, v[cases], cases, learning, progress))
+                values.append(_predict(state, rows_of(v, cases), cases, learning, progress))
             else:
-                sweeps = _update(state, v[cases], cases, learning, method, progress)
+                sweeps = _update(state, rows_of(v, cases), cases, learning, method, progress)
         state.epoch += 1
         _check_finite(state.bm, learning)
         seconds, objective = time.perf_counter() - began, float(np.mean(values)) if values else None
@@ -133,17 +135,17 @@ def _check_finite(bm: Boltzmann, learning: BoltzmannLearning) -> None:
     largest = max(abs(sampling.ties(bm).data).max(initial=0), abs(bm.b).max())
     if not largest < LARGEST:  # NaN too
         rate = learning.learning_rate
-        raise DivergenceError(f"learning diverged: learning_rate {rate:g} is too high; try {rate / 10:g}")
+        raise DivergenceError(f"learning_rate {rate:g} is too high; try {rate / 10:g}")
 
 
 def objective(
-    v: Floats, weight: Floats, edges: Edges, like: Boltzmann, decay: float, method: str
+    v: Cases, weight: Floats, edges: Edges, like: Boltzmann, decay: float, method: str
 ) -> Callable[[Floats], tuple[float, Floats]]:
     """Return the function that L-BFGS minimises: minus the penalised mean log-likelihood, and its gradient.
 
     Parameters
     ----------
-    v : float64 array, (n_cases, n_visible)
+    v : float64 array, or csr_array for "pseudo-likelihood", (n_cases, n_visible)
     weight : float64 array, (n_cases,)
         Shares of the cases.
     edges : Edges
@@ -165,12 +167,18 @@ def objective(
     return function
 
 
-def _exact_slopes(bm: Boltzmann, v: Floats, weight: Floats, edges: Edges) -> tuple[float, Floats, Floats]:
-    data, model = boltzmann_exact.clamped_moments(bm, v, weight), boltzmann_exact.moments(bm)
+def _exact_slopes(bm: Boltzmann, v: Cases, weight: Floats, edges: Edges) -> tuple[float, Floats, Floats]:
+    data, model = boltzmann_exact.clamped_moments(bm, np.asarray(v), weight), boltzmann_exact.moments(bm)
     return data.log_z - model.log_z, edges.of(data.pair - model.pair), data.mean - model.mean
 
 
-def _pseudo_slopes(bm: Boltzmann, v: Floats, weight: Floats, edges: Edges) -> tuple[float, Floats, Floats]:
+def _pseudo_slopes(bm: Boltzmann, v: Cases, weight: Floats, edges: Edges) -> tuple[float, Floats, Floats]:
+    parts = (_pseudo_slopes_of(bm, rows, weight[which], edges) for which, rows in blocks(v))
+    value, pair, single = map(sum, zip(*parts))
+    return value, pair, single  # type: ignore[return-value]
+
+
+def _pseudo_slopes_of(bm: Boltzmann, v: Floats, weight: Floats, edges: Edges) -> tuple[float, Floats, Floats]:
     s = np.empty((len(v), bm.n_units))
     s[:, bm.visible] = v
     x = boltzmann.fields(bm, s)
@@ -186,12 +194,13 @@ def _pseudo_slopes(bm: Boltzmann, v: Floats, weight: Floats, edges: Edges) -> tu
 
 
 def _ascend_exactly(
-    state: BoltzmannState, v: Floats, learning: BoltzmannLearning, method: str, monitor: Monitor | None
+    state: BoltzmannState, v: Cases, learning: BoltzmannLearning, method: str, monitor: Monitor | None
 ) -> Iterator[BoltzmannEpoch]:
-    """L-BFGS, an event an iteration; rows that repeat are taken once, with their share."""
-    rows, counts = np.unique(v, axis=0, return_counts=True)
+    """L-BFGS, an event an iteration; rows that repeat are taken once, with their share, unless they are many."""
+    many = method != "exact" and sparse.issparse(v)
+    rows, weight = (v, np.full(count(v), 1 / count(v))) if many else distinct(v)
     decay, n_edges = learning.weight_decay, len(state.edges.i)
-    function = objective(rows, counts / len(v), state.edges, state.bm, decay, method)
+    function = objective(rows, weight, state.edges, state.bm, decay, method)
     clock, done = [time.perf_counter()], []
 
     def follow(intermediate_result: optimize.OptimizeResult) -> None:
@@ -203,10 +212,14 @@ def _ascend_exactly(
         done.append(BoltzmannEpoch(method, state.epoch, learning.n_epochs, seconds, value, 0, True, (), *seen))
         clock[0] = time.perf_counter()
 
-    optimize.minimize(
-        function, np.concatenate([state.edges.of(state.bm.J), state.bm.b]), jac=True, method="L-BFGS-B",
-        callback=follow, options={"maxiter": learning.n_epochs, "gtol": TOLERANCE, "ftol": 0.0, "maxcor": 20},
-    )  # fmt: skip
+    try:
+        optimize.minimize(
+            function, np.concatenate([state.edges.of(state.bm.J), state.bm.b]), jac=True, method="L-BFGS-B",
+            callback=follow, options={"maxiter": learning.n_epochs, "gtol": TOLERANCE, "ftol": 0.0, "maxcor": 20},
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        yield from done
+        raise
     yield from done
 
 

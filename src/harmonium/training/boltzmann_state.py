@@ -18,7 +18,8 @@ from harmonium.models.boltzmann import ALPHABETS, Boltzmann, Floats, Ints
 from harmonium.randomness import as_generator, key_of
 from harmonium.sampling import boltzmann as sampling
 from harmonium.sampling import tempering
-from harmonium.training import checkpoints, ladder
+from harmonium.training import boltzmann_cases, checkpoints, ladder
+from harmonium.training.boltzmann_cases import Cases
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.training.settings import check_choice, check_count, check_share
 
@@ -157,12 +158,12 @@ def edges_of(n_units: int, mask: Any = None) -> Edges:
     return Edges(i[i != j], j[i != j], n_units, not sparse.issparse(mask))
 
 
-def initial(v: Floats, n_hidden: int, edges: Edges, values: str, rng: Any = None) -> Boltzmann:
+def initial(v: Cases, n_hidden: int, edges: Edges, values: str, rng: Any = None) -> Boltzmann:
     """Return a machine before learning: the data's frequencies, and small couplings where there are hidden units.
 
     Parameters
     ----------
-    v : float64 array, (n_cases, n_visible)
+    v : float64 array or csr_array, (n_cases, n_visible)
     n_hidden : int
         They come after the visible units.
     edges : Edges
@@ -170,8 +171,9 @@ def initial(v: Floats, n_hidden: int, edges: Edges, values: str, rng: Any = None
     rng : seed
     """
     low, high = ALPHABETS[values]
-    n, n_visible = v.shape
-    p = ((v == high).sum(axis=0) + SMOOTHING) / (n + 2 * SMOOTHING)
+    n, n_visible = v.shape  # type: ignore[misc]
+    n_high = np.rint(n * (boltzmann_cases.mean(v) - low) / (high - low))
+    p = (n_high + SMOOTHING) / (n + 2 * SMOOTHING)
     b = np.concatenate([np.log(p / (1 - p)) / (high - low), np.zeros(n_hidden)])
     w = as_generator(rng).normal(0, INITIAL_SPREAD, len(edges.i)) if n_hidden else np.zeros(len(edges.i))
     return Boltzmann(edges.couplings(w), b, np.arange(n_visible), values)
@@ -222,13 +224,13 @@ class BoltzmannState:
     swaps: npt.NDArray[np.float64] = field(default_factory=lambda: ladder.blank(0))
 
 
-def start(bm: Boltzmann, v: Floats, edges: Edges, learning: BoltzmannLearning, seed: int) -> BoltzmannState:
+def start(bm: Boltzmann, v: Cases, edges: Edges, learning: BoltzmannLearning, seed: int) -> BoltzmannState:
     """Return the state before the first epoch.
 
     Parameters
     ----------
     bm : Boltzmann
-    v : float64 array, (n_cases, n_visible)
+    v : float64 array or csr_array, (n_cases, n_visible)
     edges : Edges
     learning : BoltzmannLearning
     seed : int
@@ -236,9 +238,9 @@ def start(bm: Boltzmann, v: Floats, edges: Edges, learning: BoltzmannLearning, s
     tied = replace(bm, J=edges.couplings(np.ones(len(edges.i))))  # couplings that are 0 now will not stay so
     order = sampling.update_order(tied)
     chains = sampling.init(bm, learning.n_chains, key_of(seed, FRESH), order=order).s
-    clamped = sampling.init(bm, len(v), key_of(seed, FRESH, 1), order=order).s[:, bm.hidden]
+    clamped = sampling.tossed(bm, np.arange(boltzmann_cases.count(v)), bm.hidden, key_of(seed, FRESH, 1))
     centre = np.full(bm.n_units, sum(bm.alphabet) / 2)
-    centre[bm.visible] = v.mean(axis=0)
+    centre[bm.visible] = boltzmann_cases.mean(v)
     state = BoltzmannState(bm, edges, seed, chains, clamped, order, centre=centre)
     begin_ladder(state, learning)
     return state
@@ -293,7 +295,7 @@ def from_parts(header: Mapping[str, Any], arrays: Mapping[str, npt.NDArray], edg
     return BoltzmannState(bm=bm, edges=edges, order=sampling.update_order(tied), moments=moments, **own, **numbers)
 
 
-def save(path: str | os.PathLike[str], state: BoltzmannState, learning: BoltzmannLearning, v: Floats) -> Saved:
+def save(path: str | os.PathLike[str], state: BoltzmannState, learning: BoltzmannLearning, v: Cases) -> Saved:
     """Write a checkpoint from which `resume` goes on bit for bit.
 
     Parameters
@@ -301,21 +303,21 @@ def save(path: str | os.PathLike[str], state: BoltzmannState, learning: Boltzman
     path : path
     state : BoltzmannState
     learning : BoltzmannLearning
-    v : float64 array, (n_cases, n_visible)
+    v : float64 array or csr_array, (n_cases, n_visible)
     """
     header, arrays = to_parts(state)
     storage.write(path, CHECKPOINT, {"state": header, "ask": _ask(state.edges, learning, v)}, arrays)
     return Saved(os.fspath(path), "boltzmann", "final", state.epoch)
 
 
-def resume(path: str | os.PathLike[str], learning: BoltzmannLearning, v: Floats, edges: Edges) -> BoltzmannState:
+def resume(path: str | os.PathLike[str], learning: BoltzmannLearning, v: Cases, edges: Edges) -> BoltzmannState:
     """Return the state of a checkpoint of the same learning from the same cases.
 
     Parameters
     ----------
     path : path
     learning : BoltzmannLearning
-    v : float64 array, (n_cases, n_visible)
+    v : float64 array or csr_array, (n_cases, n_visible)
     edges : Edges
 
     Raises
@@ -327,7 +329,7 @@ def resume(path: str | os.PathLike[str], learning: BoltzmannLearning, v: Floats,
     return from_parts(header["state"], arrays, edges)
 
 
-def _ask(edges: Edges, learning: BoltzmannLearning, v: Floats) -> dict[str, Any]:
+def _ask(edges: Edges, learning: BoltzmannLearning, v: Cases) -> dict[str, Any]:
     """What a checkpoint must agree on."""
     ties = [edges.n_units, zlib.crc32(edges.i.tobytes()), zlib.crc32(edges.j.tobytes())]
-    return {**vars(learning), "cases": [*v.shape, zlib.crc32(v.tobytes())], "couplings": ties}
+    return {**vars(learning), "cases": boltzmann_cases.fingerprint(v), "couplings": ties}

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import numpy.typing as npt
 
 from harmonium import storage
 from harmonium.events import Saved
 from harmonium.models import rbm as rbms
-from harmonium.training import boltzmann_state, checkpoints
+from harmonium.training import boltzmann_cases, boltzmann_state, checkpoints
+from harmonium.training.boltzmann_cases import Cases
 from harmonium.training.boltzmann_state import BoltzmannLearning, BoltzmannState, Edges
 from harmonium.training.dense import state as dense_state
 from harmonium.training.dense.records import assembled
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.training.pretraining import Stack
 from harmonium.units import layer_from
-from harmonium.units.layer import Floats
 
 CHECKPOINT = "deep-boltzmann-checkpoint"
 MACHINE = "deep"
@@ -59,7 +57,7 @@ class Progress(NamedTuple):
     joint: BoltzmannState | None
 
 
-def save(path: str | os.PathLike[str], progress: Progress, learning: Learning, X: Floats) -> Saved:
+def save(path: str | os.PathLike[str], progress: Progress, learning: Learning, X: Cases) -> Saved:
     """Write a checkpoint from which `resume` goes on bit for bit.
 
     Parameters
@@ -67,7 +65,7 @@ def save(path: str | os.PathLike[str], progress: Progress, learning: Learning, X
     path : path
     progress : Progress
     learning : Learning
-    X : float32 array, (n_cases, n_visible)
+    X : float32 array or csr_array, (n_cases, n_visible)
     """
     (machines, state), joint = (progress.stack.machines, progress.stack.state), progress.joint
     header: dict[str, Any] = {"ask": _ask(learning, X), "layer": None, "joint": None}
@@ -84,14 +82,14 @@ def save(path: str | os.PathLike[str], progress: Progress, learning: Learning, X
     return Saved(os.fspath(path), MACHINE, "final", epoch)
 
 
-def resume(path: str | os.PathLike[str], learning: Learning, X: Floats, edges: Edges) -> Progress:
+def resume(path: str | os.PathLike[str], learning: Learning, X: Cases, edges: Edges) -> Progress:
     """Return how far a checkpoint of the same learning from the same cases had come.
 
     Parameters
     ----------
     path : path
     learning : Learning
-    X : float32 array, (n_cases, n_visible)
+    X : float32 array or csr_array, (n_cases, n_visible)
     edges : Edges
 
     Raises
@@ -110,9 +108,9 @@ def resume(path: str | os.PathLike[str], learning: Learning, X: Floats, edges: E
     return Progress(stack, boltzmann_state.from_parts(header["joint"], storage.under("joint.", arrays), edges))
 
 
-def _ask(learning: Learning, X: Floats) -> dict[str, Any]:
+def _ask(learning: Learning, X: Cases) -> dict[str, Any]:
     """What a checkpoint must agree on."""
     alone = {} if learning.alone is None else {f"alone.{name}": value for name, value in vars(learning.alone).items()}
-    cases = [*X.shape, zlib.crc32(np.ascontiguousarray(X).tobytes())]
+    cases = boltzmann_cases.fingerprint(X)
     own = {"n_hidden": list(learning.sizes), "random_state": learning.seed, "cases": cases}
     return vars(learning.jointly) | alone | own

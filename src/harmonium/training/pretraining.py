@@ -21,6 +21,7 @@ from harmonium.models import rbm as rbms
 from harmonium.models.boltzmann import Boltzmann
 from harmonium.models.rbm import RBM
 from harmonium.training.dense import loop, state
+from harmonium.training.dense.chains import BLOCK, Cases, densely
 from harmonium.training.dense.records import restricted
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.training.dense.state import State
@@ -62,14 +63,17 @@ class Stack:
         Learnt so far, from the bottom up.
     state : State or None
         Of the layer that is being learnt.
+    interrupted : bool
+        Whether Ctrl-C ended it; the layers that it did not come to have small random weights.
     """
 
     machines: list[RBM] = field(default_factory=list)
     state: State | None = None
+    interrupted: bool = False
 
 
 def stacking(
-    X: Floats,
+    X: Cases,
     sizes: Sequence[int],
     learning: DenseLearning,
     seed: int,
@@ -80,7 +84,7 @@ def stacking(
 
     Parameters
     ----------
-    X : float32 array, (n_cases, n_visible)
+    X : float32 array or csr_array, (n_cases, n_visible)
     sizes : sequence of int
     learning : DenseLearning
     seed : int
@@ -93,34 +97,56 @@ def stacking(
     ------
     Event
     """
-    rows, events = np.asarray(X, np.float32), [] if history is None else history
+    rows, events = X.astype(np.float32, copy=False), [] if history is None else history
     stack = stack or Stack()
-    for k, size in enumerate(sizes):
-        doubled_below, doubled_above = k < len(sizes) - 1, k > 0
-        visible, hidden = _layer(rows.shape[1], doubled_below), _layer(size, doubled_above)
-        v = rows * np.float32(1 + doubled_below)
+    for k in range(len(sizes)):
+        visible, hidden = _layers(rows.shape[1], sizes, k)  # type: ignore[index]
+        v = rows * np.float32(_trials(visible))
         if k == len(stack.machines):
             yield from _learnt(v, visible, hidden, learning, seed + k, events, stack)
-        rows = rbms.hidden_mean(stack.machines[k], v) / np.float32(1 + doubled_above)
+        if stack.interrupted:
+            rest = (_layers(sizes[j - 1], sizes, j) for j in range(k + 1, len(sizes)))
+            stack.machines += [rbms.initial(*layers, seed + j, spread=SPREAD) for j, layers in enumerate(rest, k + 1)]
+            break
+        rows = _means_above(stack.machines[k], v) / np.float32(_trials(hidden))
     return stack.machines
+
+
+def _means_above(rbm: RBM, v: Cases) -> Floats:
+    """Hidden means given cases, of which some are made dense at a time where they are sparse."""
+    n, at_once = v.shape[0], BLOCK if sparse.issparse(v) else v.shape[0]  # type: ignore[index]
+    parts = (densely(v, np.arange(start, min(start + at_once, n))) for start in range(0, n, at_once))
+    return np.concatenate([rbms.hidden_mean(rbm, part) for part in parts])
+
+
+def _layers(n_visible: int, sizes: Sequence[int], k: int) -> tuple[Layer, Layer]:
+    """Units of the k-th machine: the lower layer of all but the top doubled, the upper of all but the bottom."""
+    return _layer(n_visible, k < len(sizes) - 1), _layer(sizes[k], k > 0)
 
 
 def _layer(n_units: int, doubled: bool) -> Layer:
     return Binomial(n_units, 2) if doubled else Bernoulli(n_units)
 
 
+def _trials(layer: Layer) -> int:
+    return layer.n_trials if isinstance(layer, Binomial) else 1
+
+
 def _learnt(
-    rows: Floats, visible: Layer, hidden: Layer, learning: DenseLearning, seed: int, history: list[Event], stack: Stack
+    rows: Cases, visible: Layer, hidden: Layer, learning: DenseLearning, seed: int, history: list[Event], stack: Stack
 ) -> Generator[Event, None, None]:
-    mean = rows.mean(axis=0, dtype=np.float64)
+    mean = np.asarray(rows.mean(axis=0, dtype=np.float64)).ravel()
     if stack.state is None:
         begun = rbms.initial(visible, hidden, seed, mean, SPREAD)
-        stack.state = state.start(begun, learning, seed, mean, len(rows))
+        stack.state = state.start(begun, learning, seed, mean, rows.shape[0])  # type: ignore[index]
     now, reason, advice = stack.state, "ended", ""
     for event in loop.train(now, rows, learning):
         reason, advice = getattr(event, "reason", reason), getattr(event, "advice", advice)
         history.append(event)
         yield event
+    stack.interrupted = reason == "interrupted"
+    if stack.interrupted and now.best is None:
+        raise KeyboardInterrupt
     stack.machines.append(restricted(loop.finished(now, reason, advice)))
     stack.state = None
 
