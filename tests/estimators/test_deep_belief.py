@@ -1,16 +1,19 @@
 """Deep belief networks: likelihood and bound by enumeration, draws against the exact law, the estimator's surface."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
 
 from harmonium import RBM, DeepBeliefNetwork
 from harmonium.errors import DataError, ModelFileError, NotFittedError, SettingError
+from harmonium.likelihood.monitoring import Monitor
 from harmonium.models import deep_belief, exact
 from harmonium.models import rbm as rbms
 from harmonium.models.deep_belief import DeepBelief
 from harmonium.testing import FALSE_ALARMS, chi_square, counts_of, joint_states, made_rbm
+from harmonium.training.dense import loop
 from harmonium.units import Bernoulli, Gaussian, Spin
 
 NETWORK = DeepBelief(
@@ -83,6 +86,78 @@ def test_a_saved_network_is_read_back(tmp_path):
     (tmp_path / "n.harmonium").write_bytes(b"no")
     with pytest.raises(ModelFileError, match="not a model file"):
         DeepBeliefNetwork.load(tmp_path / "n.harmonium")
+
+
+@pytest.mark.parametrize("stop", [2, 5, 7])
+@pytest.mark.parametrize("visible", ["bernoulli", "gaussian"])
+@pytest.mark.parametrize("method", ["cd", "pcd"])
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, monkeypatch, method, visible, stop):
+    """Stopped in the first layer, in the second, and while both learn together."""
+    monkeypatch.setattr("harmonium.training.checkpoints.SAVE_EVERY", -1.0)
+    settings = {"visible": visible, "method": method, "n_epochs": 3, "n_fine_tuning_epochs": 3, "batch_size": 20}
+    whole, path = DeepBeliefNetwork((3, 2), **settings).fit(X), tmp_path / "run.checkpoint"
+    run, n_saved = DeepBeliefNetwork((3, 2), **settings).fitting(X, checkpoint=path), 0
+    while n_saved < stop:
+        n_saved += next(run).kind == "saved"
+    run.close()
+    seen = []
+    again = DeepBeliefNetwork((3, 2), **settings).fit(X, checkpoint=path, resume=True, watch=seen.append)
+    assert len([event for event in seen if event.kind == "dense epoch"]) == 9 - stop
+
+    def equal():
+        for group in ("machines", "recognition"):
+            for mine, its in zip(getattr(again.model_, group), getattr(whole.model_, group)):
+                for name, array in rbms.arrays(its).items():
+                    np.testing.assert_array_equal(rbms.arrays(mine)[name], array)
+
+    equal()
+    again.partial_fit(X), whole.partial_fit(X)
+    equal()
+    with pytest.raises(ModelFileError, match="these differ: learning_rate"):
+        DeepBeliefNetwork((3, 2), **settings, fine_tuning_rate=0.1).fit(X, checkpoint=path, resume=True)
+    with pytest.raises(ModelFileError, match="these differ: cases"):
+        DeepBeliefNetwork((3, 2), **settings).fit(X[1:], checkpoint=path, resume=True)
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_ctrl_c_ends_the_whole_fit_with_the_network_so_far(monkeypatch, epochs):
+    """In the first layer, and in the second of three."""
+    real, calls = loop.run_epoch, []
+
+    def run_epoch(*given):
+        calls.append(given)
+        if len(calls) == epochs + 1:
+            raise KeyboardInterrupt
+        return real(*given)
+
+    monkeypatch.setattr(loop, "run_epoch", run_epoch)
+    network = DeepBeliefNetwork((4, 3, 2), n_epochs=2, n_fine_tuning_epochs=2).fit(X)
+    assert len(calls) == epochs + 1 and network.history_[-1].reason == "interrupted"
+    assert np.isfinite(network.score(X)) and network.transform(X).shape == (90, 2)
+    calls[:] = epochs * [None]  # in the first epoch of all
+    with pytest.raises(KeyboardInterrupt):
+        DeepBeliefNetwork((4, 3)).fit(X)
+
+
+def test_a_watcher_that_ends_it_leaves_the_network_so_far():
+    def enough(event):
+        if event.kind == "dense epoch" and event.epoch == 2:
+            raise KeyboardInterrupt
+
+    network = DeepBeliefNetwork((4, 3), n_epochs=5).fit(X, watch=enough)
+    assert np.isfinite(network.score(X))
+    assert [event.kind for event in network.history_] == ["began", "dense epoch", "dense epoch"]
+
+
+def test_layers_are_monitored_while_they_learn(monkeypatch):
+    monkeypatch.setattr("harmonium.estimators.deep_belief.Monitor", partial(Monitor, share=1e9))
+    network = DeepBeliefNetwork((4, 3), method="pcd", n_epochs=3, monitor=True).fit(X)
+    epochs = [event for event in network.history_ if event.kind == "dense epoch"]
+    assert len(epochs) == 6
+    for event in epochs:
+        assert {"log_z", "free_energy_train", "reconstruction_error"} <= set(event.monitored)
+    top = exact.log_partition(network.model_.top)
+    assert epochs[-1].monitored["log_z"] == pytest.approx(top, abs=0.5)
 
 
 def test_what_does_not_fit_is_refused():

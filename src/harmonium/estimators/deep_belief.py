@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Callable, Generator, Iterable, Sequence
+import time
+from collections.abc import Generator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import Any, final
 
 import numpy as np
@@ -12,21 +17,26 @@ import numpy.typing as npt
 from harmonium import storage
 from harmonium.errors import DivergenceError, SettingError
 from harmonium.estimators import cases, files
-from harmonium.estimators.dense import DenseEstimator, check_draws, seed_of
-from harmonium.estimators.rbm import RBM
-from harmonium.events import Ended, Event
+from harmonium.estimators.base import Watch
+from harmonium.estimators.dense import DenseEstimator, check_draws, mean_of, seed_of
+from harmonium.events import DenseEpochEnded, Ended, Event, Saved
 from harmonium.likelihood import log_partition
+from harmonium.likelihood.monitoring import ROWS, Monitor
 from harmonium.models import deep_belief
 from harmonium.models import rbm as rbms
 from harmonium.models.deep_belief import DeepBelief
 from harmonium.models.rbm import RBM as Model
 from harmonium.randomness import Seed, key_from, key_of
 from harmonium.sampling import gibbs
-from harmonium.training import up_down
+from harmonium.training import checkpoints, deep_checkpoint, pretraining, up_down
+from harmonium.training.deep_checkpoint import Learning, Progress
+from harmonium.training.dense.chains import densely
 from harmonium.training.dense.records import assembled
 from harmonium.training.dense.settings import DENSE_SETTINGS, DenseLearning
+from harmonium.training.pretraining import Stack
 from harmonium.training.settings import check_count
-from harmonium.units import Layer, layer_from
+from harmonium.training.up_down import UpDown
+from harmonium.units import Layer, layer_from, layer_of
 from harmonium.units.layer import Floats
 
 
@@ -52,6 +62,9 @@ class DeepBeliefNetwork(DenseEstimator):
         network generates better, and going up gets weights of its own.
     fine_tuning_rate : float
         Learning rate of that, and of `partial_fit`.
+    monitor : bool
+        Whether free energies, likelihoods and the chains' memory of each layer's machine are measured while it learns
+        on its own, in 5 % of its time; see `RBM`. Of all layers together there is no free energy.
     random_state : int, Generator or None
 
     Attributes
@@ -90,6 +103,7 @@ class DeepBeliefNetwork(DenseEstimator):
         weight_decay: float = DenseLearning.weight_decay,
         n_fine_tuning_epochs: int = 0,
         fine_tuning_rate: float = 0.001,
+        monitor: bool = False,
         random_state: Any = 0,
     ):
         self.n_hidden = n_hidden
@@ -106,18 +120,30 @@ class DeepBeliefNetwork(DenseEstimator):
         self.weight_decay = weight_decay
         self.n_fine_tuning_epochs = n_fine_tuning_epochs
         self.fine_tuning_rate = fine_tuning_rate
+        self.monitor = monitor
         self.random_state = random_state
 
     def fit(
-        self, X: Any, y: Any = None, *, watch: Callable[[Event], Any] | Iterable[Callable[[Event], Any]] = ()
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        watch: Watch = (),
     ) -> DeepBeliefNetwork:
-        """Learn the layers one after the other, from the bottom up, then together where that is asked for.
+        """Learn the layers one after the other, then together where that is asked for. Ctrl-C ends it with the network
+        so far: layers that had not begun have small random weights.
 
         Parameters
         ----------
         X : array-like, SciPy sparse or frame, (n_cases, n_visible)
         y : None
             Part of scikit-learn's contract.
+        checkpoint : path, optional
+            File to write from time to time.
+        resume : bool
+            Go on from the checkpoint, bit for bit, when the file exists.
         watch : callable or callables
             Called with every event.
 
@@ -131,25 +157,82 @@ class DeepBeliefNetwork(DenseEstimator):
         DataError, SettingError, DivergenceError
             As `RBM.fit`.
         """
-        sizes, seed, rows, kind = self._sizes(), seed_of(self.random_state), X, self.visible
-        how: dict[str, Any] = self.get_params()
-        for name in ("n_hidden", "visible", "n_fine_tuning_epochs", "fine_tuning_rate"):
-            del how[name]
+        return self._watched(self.fitting(X, checkpoint=checkpoint, resume=resume), watch)
+
+    def fitting(
+        self, X: Any, *, checkpoint: str | os.PathLike[str] | None = None, resume: bool = False
+    ) -> Generator[Event, None, None]:
+        """Learn, event by event; whenever it ends, `model_` holds the network so far.
+
+        Parameters
+        ----------
+        X : array-like, SciPy sparse or frame, (n_cases, n_visible)
+        checkpoint : path, optional
+        resume : bool
+
+        Yields
+        ------
+        Event
+            Those of the dense loop for each layer, then those of wake and sleep; `Saved` with every checkpoint.
+        """
+        sizes, seed, table = self._sizes(), seed_of(self.random_state), cases.read(X)
         check_count("n_fine_tuning_epochs", self.n_fine_tuning_epochs, 0, 1_000_000)
         tuning = self._tuning(max(1, self.n_fine_tuning_epochs))
-        machines: list[Model] = []
-        history: list[Event] = []
-        for k, size in enumerate(sizes):
-            layer = RBM(size, visible=kind, **{**how, "random_state": seed + k}).fit(rows, watch=watch)
-            machines.append(layer.fitted_model)
-            history += layer.history_
-            rows, kind = layer.transform(rows), layer.fitted_model.hidden
-        table = cases.read(X)
+        visible = layer_of(self.visible, table.X.shape[1])  # type: ignore[index]
+        cases.check(table.X, visible)
+        learning = Learning(sizes, self._learning(), tuning, seed, visible)
+        progress = Progress(Stack(), None)
+        if resume and checkpoint is not None and os.path.exists(checkpoint):
+            progress = deep_checkpoint.resume(checkpoint, learning, table.X, up_down.from_parts)
         self._begin(table)
-        self.model_, self.history_, self._state = DeepBelief(tuple(machines)), history, None
-        if self.n_fine_tuning_epochs:
-            self._watched(self._together(table.X, tuning), watch)
-        return self
+        self.history_: list[Event] = []
+
+        def keep(joint: UpDown | None) -> Saved:
+            assert checkpoint is not None
+            stack = progress.stack if joint is None else Stack()
+            return deep_checkpoint.save(checkpoint, Progress(stack, joint), learning, table.X)
+
+        self._state, saving = progress.joint, keep if checkpoint is not None else None
+        if self._state is None:
+            yield from self._layers(table.X, learning, progress.stack, saving)
+        if self.n_fine_tuning_epochs and not progress.stack.interrupted:
+            yield from self._together(table.X, tuning, saving)
+
+    def _layers(self, X: Any, learning: Learning, stack: Stack, keep: Any) -> Generator[Event, None, None]:
+        """Events of the layers learning on their own; however it ends, `model_` is the network so far."""
+        layers = self._pairs(learning.visible, learning.sizes)
+
+        def events() -> Generator[Event, None, None]:
+            rows = X
+            for k, pair in enumerate(layers):
+                if k == len(stack.machines):
+                    mean, seed = mean_of(rows), learning.seed + k
+                    begun = partial(rbms.initial, *pair, seed, mean)
+                    how = learning.alone, seed, self.history_, stack, self._monitor(rows)
+                    yield from pretraining.learning_layer(rows, begun, mean, *how)  # type: ignore[arg-type]
+                if stack.interrupted:
+                    return
+                rows = stack.machines[k].hidden.mean(rbms.hidden_field(stack.machines[k], rows))
+
+        try:
+            yield from deep_checkpoint.kept(events(), keep, self.history_)
+        except GeneratorExit:  # whoever watches has had enough
+            with suppress(KeyboardInterrupt):
+                self.model_ = DeepBelief(tuple(stack.completed(layers, learning.seed)))
+            raise
+        self.model_: DeepBelief | None = DeepBelief(tuple(stack.completed(layers, learning.seed)))
+
+    def _pairs(self, visible: Layer, sizes: Sequence[int]) -> list[tuple[Layer, Layer]]:
+        """Visible and hidden units of each machine."""
+        layers = [visible, *(layer_of("bernoulli", n) for n in sizes)]
+        return list(itertools.pairwise(layers))
+
+    def _monitor(self, rows: Any) -> Monitor | None:
+        if not self.monitor:
+            return None
+        n = rows.shape[0]
+        some = densely(rows, np.linspace(0, n - 1, min(n, ROWS)).astype(int))
+        return Monitor(some, None, self.n_steps)
 
     def partial_fit(self, X: Any, y: Any = None, *, n_epochs: int = 1) -> DeepBeliefNetwork:
         """Learn on with all layers together, by wake and sleep; the top machine's chains go on where they were.
@@ -177,22 +260,31 @@ class DeepBeliefNetwork(DenseEstimator):
             how: dict[str, Any] = self.get_params() | {"n_epochs": n_epochs}
             vars(self).update(vars(DeepBeliefNetwork(**how).fit(X)) | self.get_params())
             return self
+        if self._state is not None:
+            self._state.epoch = 0
         for _ in self._together(self._rows(X), self._tuning(n_epochs)):
             pass
         return self
 
-    def _tuning(self, n_epochs: int) -> DenseLearning:
-        own = {name: getattr(self, name) for name in DENSE_SETTINGS if name in self._names()}
-        return DenseLearning(**own | {"n_epochs": n_epochs, "learning_rate": self.fine_tuning_rate})
+    def _learning(self) -> DenseLearning:
+        return DenseLearning(**{name: getattr(self, name) for name in DENSE_SETTINGS if name in self._names()})
 
-    def _together(self, X: Any, learning: DenseLearning) -> Generator[Event, None, None]:
+    def _tuning(self, n_epochs: int) -> DenseLearning:
+        return replace(self._learning(), n_epochs=n_epochs, learning_rate=self.fine_tuning_rate)
+
+    def _together(self, X: Any, learning: DenseLearning, keep: Any = None) -> Generator[Event, None, None]:
         """Events of wake and sleep, kept in `history_`; however it ends, `model_` is the last good network."""
         begun = self._state or up_down.start(self.network, X, learning, seed_of(self.random_state))
-        begun.epoch, self._state = 0, begun
+        self._state, saved = begun, time.monotonic()
         for event in up_down.train(begun, X, learning):
             self.model_ = begun.best
             self.history_.append(event)
             yield event
+            done = isinstance(event, DenseEpochEnded) and event.epoch == event.n_epochs
+            if keep and event.kind == "dense epoch" and (done or time.monotonic() - saved > checkpoints.SAVE_EVERY):
+                saved = time.monotonic()
+                self.history_.append(keep(begun))
+                yield self.history_[-1]
             if isinstance(event, Ended) and event.reason == "diverged":
                 self._state = None  # `partial_fit` begins again at the last good network
                 if not event.best_epoch:

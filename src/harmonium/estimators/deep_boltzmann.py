@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import os
-import time
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, final
 
 import numpy as np
@@ -25,7 +26,7 @@ from harmonium.models import boltzmann, wiring
 from harmonium.models.boltzmann import Boltzmann, Floats
 from harmonium.randomness import Seed
 from harmonium.training import boltzmann_state as states
-from harmonium.training import checkpoints, deep_checkpoint, pretraining
+from harmonium.training import deep_checkpoint, pretraining
 from harmonium.training.boltzmann_cases import Cases
 from harmonium.training.boltzmann_state import BoltzmannLearning, BoltzmannState, Edges, edges_of
 from harmonium.training.deep_checkpoint import Learning, Progress
@@ -183,29 +184,38 @@ class DeepBoltzmannMachine(DenseEstimator):
         n_visible: int = rows.shape[1]  # type: ignore[index]
         cases.check_exact(rows, Bernoulli(n_visible), "X")
         inner = self._inner(n_visible, sizes)
-        learning = Learning(sizes, self._alone(), inner._learning(), self.random_state)
+        learning = Learning(sizes, self._alone(), inner._learning(), self.random_state, Bernoulli(n_visible))
         edges = edges_of(n_visible + sum(sizes), inner.couplings)
         there = resume and checkpoint is not None and os.path.exists(checkpoint)
-        progress = deep_checkpoint.resume(str(checkpoint), learning, rows, edges) if there else Progress(Stack(), None)
-        history: list[Event] = []
+        progress, history = Progress(Stack(), None), list[Event]()
+        if there:
+            joint_of = partial(states.from_parts, edges=edges)
+            progress = deep_checkpoint.resume(str(checkpoint), learning, rows, joint_of)
+        stack, joint = progress.stack, progress.joint
 
         def keep(joint: BoltzmannState | None) -> Saved:
             assert checkpoint is not None
-            stack = progress.stack if joint is None else Stack()
-            return deep_checkpoint.save(checkpoint, Progress(stack, joint), learning, rows)
+            below = stack if joint is None else Stack()
+            return deep_checkpoint.save(checkpoint, Progress(below, joint), learning, rows)
 
-        if progress.joint is None:
-            inner.model_ = yield from self._begun(rows, learning, progress.stack, edges, history, checkpoint and keep)
-        else:
-            inner.model_ = progress.joint.bm
+        saving = None if checkpoint is None else keep
         self._begin(table)
-        if progress.stack.interrupted:
+        if isinstance(joint, BoltzmannState):
+            inner.model_ = joint.bm
+        else:
+            try:
+                inner.model_ = yield from self._begun(rows, learning, stack, edges, history, saving)
+            except GeneratorExit:  # whoever watches has had enough
+                with suppress(KeyboardInterrupt):
+                    inner.model_ = self._so_far(stack, learning)
+                    self._keep(inner, n_visible)
+                raise
+        if stack.interrupted:
             self._keep(inner, n_visible)
             self.history_ = history
             return
-        how = {"state": progress.joint, "keep": keep if checkpoint is not None else None}
-        joint = inner.going_on(rows, n_epochs=self.n_epochs, machine=deep_checkpoint.MACHINE, **how)
-        yield from self._jointly(inner, joint, history)
+        how = {"machine": deep_checkpoint.MACHINE, "state": joint, "keep": saving}
+        yield from self._jointly(inner, inner.going_on(rows, n_epochs=self.n_epochs, **how), history)
 
     def _alone(self) -> DenseLearning | None:
         """How layers learn on their own, if they do."""
@@ -223,14 +233,14 @@ class DeepBoltzmannMachine(DenseEstimator):
         if learning.alone is None:
             v: Any = rows.astype(np.float64)
             return states.initial(v, sum(learning.sizes), edges, "bits", self.random_state)
-        saved = time.monotonic()
-        for event in pretraining.stacking(rows, learning.sizes, learning.alone, self.random_state, history, stack):
-            yield event
-            if keep and event.kind == "dense epoch" and time.monotonic() - saved > checkpoints.SAVE_EVERY:
-                saved = time.monotonic()
-                history.append(keep(None))
-                yield history[-1]
-        return pretraining.assembled(stack.machines)
+        layers = pretraining.stacking(rows, learning.sizes, learning.alone, self.random_state, history, stack)
+        yield from deep_checkpoint.kept(layers, keep, history)
+        return self._so_far(stack, learning)
+
+    def _so_far(self, stack: Stack, learning: Learning) -> Boltzmann:
+        """The machine of the layers that have learnt; KeyboardInterrupt where none has."""
+        layers = pretraining.layers_of(learning.visible.width, learning.sizes)
+        return pretraining.assembled(stack.completed(layers, self.random_state))
 
     def _jointly(
         self, inner: BoltzmannMachine, run: Generator[Event, None, None], history: list[Event]

@@ -162,7 +162,7 @@ def wake_slopes(dbn: DeepBelief, states: list[Floats], weight: Floats | None = N
 
 
 def _down_slope(rbm: RBM, v: Floats, h: Floats, weight: Floats | None) -> dict[str, Floats]:
-    w = np.full(len(v), 1 / len(v), v.dtype) if weight is None else weight
+    w = _shares(v, weight)
     x = rbms.visible_field(rbm, h)
     rest = w[:, None] * (v - rbm.visible.mean(x))
     known, expected = rbm.visible.parameter_statistics(v), rbm.visible.expected_statistics(x)
@@ -190,7 +190,12 @@ def sleep_slopes(dbn: DeepBelief, states: list[Floats], weight: Floats | None = 
     """
     out: list[dict[str, Floats]] = []
     for rbm, v, h in zip(dbn.upward, states, states[1:]):
-        w = np.full(len(v), 1 / len(v), h.dtype) if weight is None else weight
+        w = _shares(h, weight)
         rest = w[:, None] * (h - rbms.hidden_mean(rbm, v))
         out.append({"W": v.T @ rest, "c": rest.sum(axis=0)})
     return out
+
+
+def _shares(rows: Floats, weight: Floats | None) -> Floats:
+    """Share of each row: equal ones where none are given."""
+    return np.full(len(rows), 1 / len(rows), rows.dtype) if weight is None else weight

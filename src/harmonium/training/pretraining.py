@@ -1,21 +1,22 @@
-"""Greedy pre-training of deep Boltzmann machines: restricted machines whose outer layers are doubled.
+"""Greedy pre-training: layers learn one by one, each as the hidden layer of a restricted machine.
 
-In the deep machine a hidden layer feels the layers on both its sides, in a restricted one only that below. So while the
-layers are learnt one by one, the missing side is made up for by a second copy of the other, with tied weights: a layer
-of binomial units with two trials (Salakhutdinov & Hinton, AISTATS 2009).
+In a deep Boltzmann machine a hidden layer feels the layers on both its sides, in a restricted one only that below. So
+while the layers are learnt one by one, the missing side is made up for by a second copy of the other, with tied
+weights: a layer of binomial units with two trials (Salakhutdinov & Hinton, AISTATS 2009).
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
-from typing import final
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, final
 
 import numpy as np
 from scipy import sparse
 
-from harmonium.events import Event
+from harmonium.events import DenseEpochEnded, Event
 from harmonium.models import boltzmann
 from harmonium.models import rbm as rbms
 from harmonium.models.boltzmann import Boltzmann
@@ -64,12 +65,34 @@ class Stack:
     state : State or None
         Of the layer that is being learnt.
     interrupted : bool
-        Whether Ctrl-C ended it; the layers that it did not come to have small random weights.
+        Whether Ctrl-C ended it.
     """
 
     machines: list[RBM] = field(default_factory=list)
     state: State | None = None
     interrupted: bool = False
+
+    def completed(self, layers: Sequence[tuple[Layer, Layer]], seed: int) -> list[RBM]:
+        """Machines of all layers: the one that was learning as far as it had come, those above with small weights.
+
+        Parameters
+        ----------
+        layers : sequence of (Layer, Layer)
+            Visible and hidden units of each.
+        seed : int
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Nothing was learnt yet.
+        """
+        machines = list(self.machines)
+        if self.state is not None and self.state.best is not None:
+            machines.append(restricted(self.state.best))
+        if not machines:
+            raise KeyboardInterrupt
+        rest = range(len(machines), len(layers))
+        return machines + [rbms.initial(*layers[k], seed + k, spread=SPREAD) for k in rest]
 
 
 def stacking(
@@ -99,14 +122,13 @@ def stacking(
     """
     rows, events = X.astype(np.float32, copy=False), [] if history is None else history
     stack = stack or Stack()
-    for k in range(len(sizes)):
-        visible, hidden = _layers(rows.shape[1], sizes, k)  # type: ignore[index]
+    for k, (visible, hidden) in enumerate(layers_of(rows.shape[1], sizes)):  # type: ignore[index]
         v = rows * np.float32(_trials(visible))
         if k == len(stack.machines):
-            yield from _learnt(v, visible, hidden, learning, seed + k, events, stack)
+            mean = np.asarray(v.mean(axis=0, dtype=np.float64)).ravel()
+            begun = partial(rbms.initial, visible, hidden, seed + k, mean, SPREAD)
+            yield from learning_layer(v, begun, mean, learning, seed + k, events, stack)
         if stack.interrupted:
-            rest = (_layers(sizes[j - 1], sizes, j) for j in range(k + 1, len(sizes)))
-            stack.machines += [rbms.initial(*layers, seed + j, spread=SPREAD) for j, layers in enumerate(rest, k + 1)]
             break
         rows = _means_above(stack.machines[k], v) / np.float32(_trials(hidden))
     return stack.machines
@@ -119,9 +141,17 @@ def _means_above(rbm: RBM, v: Cases) -> Floats:
     return np.concatenate([rbms.hidden_mean(rbm, part) for part in parts])
 
 
-def _layers(n_visible: int, sizes: Sequence[int], k: int) -> tuple[Layer, Layer]:
-    """Units of the k-th machine: the lower layer of all but the top doubled, the upper of all but the bottom."""
-    return _layer(n_visible, k < len(sizes) - 1), _layer(sizes[k], k > 0)
+def layers_of(n_visible: int, sizes: Sequence[int]) -> list[tuple[Layer, Layer]]:
+    """Units of the machines: the lower layer of all but the top doubled, the upper of all but the bottom.
+
+    Parameters
+    ----------
+    n_visible : int
+    sizes : sequence of int
+        Hidden units of each layer.
+    """
+    widths = [n_visible, *sizes]
+    return [(_layer(widths[k], k < len(sizes) - 1), _layer(n, k > 0)) for k, n in enumerate(sizes)]
 
 
 def _layer(n_units: int, doubled: bool) -> Layer:
@@ -132,23 +162,50 @@ def _trials(layer: Layer) -> int:
     return layer.n_trials if isinstance(layer, Binomial) else 1
 
 
-def _learnt(
-    rows: Cases, visible: Layer, hidden: Layer, learning: DenseLearning, seed: int, history: list[Event], stack: Stack
-) -> Generator[Event, None, None]:
-    mean = np.asarray(rows.mean(axis=0, dtype=np.float64)).ravel()
+def learning_layer(
+    rows: Cases, begun: Callable[[], RBM], mean: Floats, learning: DenseLearning, seed: int, history: list[Event],
+    stack: Stack, monitor: Any = None,
+) -> Generator[Event, None, None]:  # fmt: skip
+    """Learn one layer, event by event, and put its machine on the stack; Ctrl-C leaves the stack as far as it came.
+
+    Parameters
+    ----------
+    rows : float32 array or csr_array, (n_cases, n_visible)
+    begun : callable
+        Makes the machine before learning.
+    mean : floats, (n_visible,)
+        Of the rows.
+    learning : DenseLearning
+    seed : int
+    history : list of Event
+        Where events are kept.
+    stack : Stack
+        Its `state` is gone on with where there is one.
+    monitor : Monitor, optional
+
+    Yields
+    ------
+    Event
+        Those of the dense loop.
+
+    Raises
+    ------
+    DivergenceError
+        No epoch ended well.
+    """
     if stack.state is None:
-        begun = rbms.initial(visible, hidden, seed, mean, SPREAD)
-        stack.state = state.start(begun, learning, seed, mean, rows.shape[0])  # type: ignore[index]
-    now, reason, advice = stack.state, "ended", ""
-    for event in loop.train(now, rows, learning):
+        stack.state = state.start(begun(), learning, seed, mean, rows.shape[0])  # type: ignore[index]
+    reason, advice = "ended", ""
+    for event in loop.train(stack.state, rows, learning, monitor=monitor):
         reason, advice = getattr(event, "reason", reason), getattr(event, "advice", advice)
+        if isinstance(event, DenseEpochEnded) and monitor is not None:
+            event = replace(event, warning=monitor.warning)
         history.append(event)
         yield event
     stack.interrupted = reason == "interrupted"
-    if stack.interrupted and now.best is None:
-        raise KeyboardInterrupt
-    stack.machines.append(restricted(loop.finished(now, reason, advice)))
-    stack.state = None
+    if not stack.interrupted:
+        stack.machines.append(restricted(loop.finished(stack.state, reason, advice)))
+        stack.state = None
 
 
 def assembled(machines: Sequence[RBM]) -> Boltzmann:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
+from harmonium import storage
 from harmonium.errors import SettingError
 from harmonium.events import Began, DenseEpochEnded, Ended, Event
 from harmonium.kernels import backend
@@ -29,6 +30,7 @@ from harmonium.training.dense.records import assembled
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.training.dense.state import nearest
 from harmonium.training.dense.update import rule_of
+from harmonium.units import layer_from
 from harmonium.units.layer import Floats
 
 MACHINE = "network"
@@ -80,6 +82,49 @@ class UpDown:
 
 def _copied(rbm: RBM) -> RBM:
     return assembled(rbm.visible, rbm.hidden, {name: np.array(a) for name, a in rbms.arrays(rbm).items()})
+
+
+def to_parts(state: UpDown) -> tuple[dict[str, Any], dict[str, npt.NDArray]]:
+    """Return a state as plain values and arrays, exactly.
+
+    Parameters
+    ----------
+    state : UpDown
+    """
+    best = state.best
+    header: dict[str, Any] = {name: getattr(state, name) for name in ("seed", "epoch", "n_updates")}
+    header["layers"] = [[rbm.visible.settings(), rbm.hidden.settings()] for rbm in best.machines]
+    header["tied"] = not best.recognition
+    arrays: dict[str, npt.NDArray] = {"chains": state.chains} | storage.prefixed("moments.", state.moments)
+    groups = {"best": best.machines, "recognition": best.recognition}
+    parts = {name: [rbms.arrays(rbm) for rbm in group] for name, group in groups.items()}
+    for name, group in (parts | {"down": state.down, "up": state.up}).items():
+        for k, one in enumerate(group):
+            arrays |= storage.prefixed(f"{name}.{k}.", one)
+    return header, arrays
+
+
+def from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray]) -> UpDown:
+    """Return the state that `to_parts` took apart.
+
+    Parameters
+    ----------
+    header : dict
+    arrays : dict of arrays
+    """
+    arrays = {name: np.array(a) for name, a in arrays.items()}
+    layers = [(layer_from(below), layer_from(above)) for below, above in header["layers"]]
+
+    def group(name: str, n: int) -> list[Arrays]:
+        return [storage.under(f"{name}.{k}.", arrays) for k in range(n)]
+
+    n, n_up = len(layers), len(layers) - 1
+    best, up = ([assembled(*pair, a) for pair, a in zip(layers, group(name, m))]
+                for name, m in (("best", n), ("recognition", 0 if header["tied"] else n_up)))  # fmt: skip
+    own = {name: header[name] for name in ("seed", "epoch", "n_updates")}
+    moments = storage.under("moments.", arrays)
+    network = DeepBelief(tuple(best), tuple(up))
+    return UpDown(network, group("down", n), group("up", n_up), arrays["chains"], **own, moments=moments)
 
 
 def start(dbn: DeepBelief, X: Cases, learning: DenseLearning, seed: int) -> UpDown:
