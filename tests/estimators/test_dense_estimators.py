@@ -388,7 +388,7 @@ def test_results_do_not_depend_on_the_number_of_threads():
 
 def test_chains_that_take_too_few_steps_are_warned_of_in_the_epochs_event(monkeypatch):
     """Two far modes that block moves hardly cross; the monitor may take its time, for the fit is over in a blink."""
-    monkeypatch.setattr("harmonium.estimators.rbm.Monitor", partial(Monitor, share=1e9))
+    monkeypatch.setattr("harmonium.estimators.dense.Monitor", partial(Monitor, share=1e9))
     rows = np.repeat([[0.0] * 12, [1.0] * 12], 50, axis=0)
     machine = RBM(n_hidden=3, n_epochs=40, learning_rate=2.0, batch_size=20, monitor=True).fit(rows)
     warnings = [e.warning for e in machine.history_ if isinstance(e, DenseEpochEnded)]

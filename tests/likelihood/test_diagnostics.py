@@ -13,10 +13,11 @@ from harmonium.likelihood.diagnostics import (
     pseudo_log_likelihood,
     reconstruction_error,
 )
-from harmonium.models import boltzmann, boltzmann_exact, exact
+from harmonium.models import boltzmann, boltzmann_exact, conditional, exact, lateral
 from harmonium.models import rbm as rbms
 from harmonium.models.rbm import RBM
 from harmonium.sampling.mixing import advice, mixing, r_hat
+from harmonium.testing import made_conditional, made_lateral
 from harmonium.units import Bernoulli, Gaussian, Softmax, Spin
 
 Z_LIMIT = 4.0  # standard errors; a right estimate exceeds them once in 16,000
@@ -56,6 +57,19 @@ def test_pseudo_likelihood_of_a_boltzmann_machine_is_the_same_sum(values):
     log_p = boltzmann_exact.log_likelihood(bm, states)
     expected = [written_out(log_p, states, v, 1) for v in states]
     np.testing.assert_allclose(pseudo_log_likelihood(bm, states), expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("pair", [(Bernoulli(4), Bernoulli(2)), (Spin(3), Softmax(1, 3))], ids=["bits", "spins"])
+def test_pseudo_likelihood_with_ties_or_conditions_is_the_same_sum(pair):
+    states, u = pair[0].states(), np.array([0.5, -1.0])
+    tied, given = made_lateral(*pair, seed=1), made_conditional(*pair, seed=1)
+    beside = np.hstack((states, np.tile(u, (len(states), 1))))
+    for model, log_p, rows in (
+        (tied, lateral.log_likelihood(tied, states), states),
+        (given, exact.log_likelihood(conditional.given(given, u), states), beside),
+    ):
+        expected = [written_out(log_p, states, v, 1) for v in states]
+        np.testing.assert_allclose(pseudo_log_likelihood(model, rows), expected, atol=1e-5)
 
 
 def test_pseudo_likelihood_refuses_what_it_cannot_list():

@@ -7,13 +7,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from harmonium import BoltzmannMachine
+from harmonium import BoltzmannMachine, ClassificationRBM, ConditionalRBM, SemiRestrictedRBM
 from harmonium.likelihood import diagnostics
 from harmonium.likelihood.monitoring import Monitor
-from harmonium.models import boltzmann, boltzmann_exact, exact
+from harmonium.models import boltzmann, boltzmann_exact, conditional, exact, lateral
+from harmonium.models.lateral import Lateral
 from harmonium.models.rbm import RBM
-from harmonium.testing import made_boltzmann
-from harmonium.units import Bernoulli, Gaussian
+from harmonium.testing import made_boltzmann, made_conditional, made_lateral, made_rbm
+from harmonium.units import Bernoulli, Gaussian, Joined, Softmax, Spin
 
 
 def made(share=1.0, seed=0):
@@ -91,6 +92,86 @@ def test_a_boltzmann_machine_is_followed_likewise(n_hidden):
     assert set(without) - {"pseudo_log_likelihood"} == {
         "free_energy_train", "free_energy_noise", "free_energy_above_noise",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("pair", [(Bernoulli(5), Bernoulli(3)), (Spin(5), Spin(2))], ids=["bits", "spins"])
+def test_a_semi_restricted_machine_is_followed_likewise(pair):
+    whole = made_lateral(*pair, seed=3)
+    states = pair[0].states()
+
+    def smaller(share):
+        rbm = whole.rbm
+        return Lateral(RBM(share * rbm.W, rbm.b, rbm.c, *pair), share * whole.L)
+
+    def draws(model, n, seed):
+        p = np.exp(lateral.log_likelihood(model, states))
+        return states[np.random.default_rng(seed).choice(len(states), n, p=p / p.sum())]
+
+    v = draws(whole, 600, 9)
+    monitor = Monitor(v[:300], v[300:], share=1e9)
+    for k, share in enumerate(np.linspace(0.2, 1, 9)):
+        found = monitor(smaller(share), SimpleNamespace(v=draws(smaller(share), 400, k)))
+    assert found["log_z"] == pytest.approx(lateral.log_partition(whole), abs=4 * found["log_z_error"])
+    exactly = lateral.log_likelihood(whole, v[300:]).mean()
+    assert found["log_likelihood_validation"] == pytest.approx(exactly, abs=0.5)
+    assert found["free_energy_above_noise"] > 0 and found["autocorrelation_time"] >= 1
+    assert found["pseudo_log_likelihood"] < 0 and "reconstruction_error" not in found
+
+
+def test_a_conditional_machine_tells_what_does_not_need_the_partition_functions():
+    model = made_conditional(Bernoulli(4), Bernoulli(2), seed=2)
+    rng = np.random.default_rng(0)
+    rows = np.hstack((rng.integers(0, 2, (50, 4)), rng.normal(size=(50, 2))))
+    found = Monitor(rows, rows[:20], share=1e9)(model, SimpleNamespace(v=rows[:9]))
+    assert found["free_energy_train"] == pytest.approx(conditional.free_energy(model, rows[:, :4], rows[:, 4:]).mean())
+    assert found["reconstruction_error"] > 0 > found["pseudo_log_likelihood"]
+    assert not {"log_z", "autocorrelation_time", "free_energy_fantasies"} & set(found)
+
+
+def test_noise_keeps_conditions_and_labels_whole():
+    model = made_conditional(Bernoulli(4), Bernoulli(2), seed=2)
+    rng = np.random.default_rng(0)
+    rows = np.hstack((rng.integers(0, 2, (50, 4)), rng.normal(size=(50, 2))))
+    noise = diagnostics.noise_like(model, rows, 1)
+    np.testing.assert_array_equal(noise[:, 4:], rows[:, 4:])
+    np.testing.assert_array_equal(noise[:, :4].sum(axis=0), rows[:, :4].sum(axis=0))
+    both = made_rbm(Joined([Bernoulli(4), Softmax(1, 3)]), Bernoulli(2))
+    rows = np.hstack((rng.integers(0, 2, (50, 4)), np.eye(3)[rng.integers(0, 3, 50)]))
+    noise = diagnostics.noise_like(both, rows, 1)
+    assert (noise[:, 4:].sum(axis=1) == 1).all() and (noise != rows).any()
+    np.testing.assert_array_equal(noise.sum(axis=0), rows.sum(axis=0))
+
+
+BITS = np.repeat([[0.0, 0, 1, 1], [1, 1, 0, 0]], 60, axis=0)
+EITHER = ["free_energy_train", "free_energy_above_noise"]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "given", "names"),
+    [
+        (SemiRestrictedRBM(3, method="pcd"), {}, ["log_z", "autocorrelation_time", "pseudo_log_likelihood"]),
+        (SemiRestrictedRBM(3, method="cd", visible="gaussian"), {}, []),
+        (ConditionalRBM(3), {"condition": BITS[:, :1]}, ["reconstruction_error", "pseudo_log_likelihood"]),
+        (ConditionalRBM(3, method="pcd"), {}, ["reconstruction_error", "log_z", "autocorrelation_time"]),
+        (
+            ClassificationRBM(3, method="pcd"),
+            {"y": BITS[:, 0]},
+            ["log_z", "autocorrelation_time", "free_energy_astray"],
+        ),
+        (ClassificationRBM(3, discrimination=1.0), {"y": BITS[:, 0]}, ["reconstruction_error"]),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_every_restricted_machine_can_be_monitored_while_it_learns(monkeypatch, estimator, given, names):
+    for room in ("dense", "classification_rbm"):
+        monkeypatch.setattr(f"harmonium.estimators.{room}.Monitor", partial(Monitor, share=1e9))
+    machine = estimator.set_params(monitor=True, n_epochs=3, batch_size=20).fit(BITS, **given)
+    epochs = [event for event in machine.history_ if event.kind == "dense epoch"]
+    assert len(epochs) == 3
+    for event in epochs:
+        assert {*EITHER, *names} <= set(event.monitored) and np.isfinite(list(event.monitored.values())).all()
+    unseen = estimator.set_params(monitor=False).fit(BITS, **given).history_
+    assert all(not event.monitored for event in unseen if event.kind == "dense epoch")
 
 
 def test_free_energies_of_many_tied_hidden_units_are_bounded_from_above():

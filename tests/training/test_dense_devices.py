@@ -1,5 +1,7 @@
 """Dense machines learn the same on torch's CPU device, which takes the path of a GPU, as in NumPy and Numba."""
 
+import gc
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -125,3 +127,10 @@ def test_divergence_on_a_device_is_seen_after_the_epoch():
     machine = RBM(**SETTINGS | {"learning_rate": 90.0}, visible="gaussian", device="torch")
     with pytest.raises(DivergenceError, match="learning_rate 90"):
         machine.fit(100 * cases("gaussian"))
+
+
+def test_learning_on_torch_leaves_no_graph_of_gradients_behind():
+    torch = pytest.importorskip("torch")
+    RBM(3, method="pcd", n_epochs=2, device="torch").fit(np.repeat([[0, 0, 1, 1], [1, 1, 0, 0]], 20, axis=0))
+    tensors = [one for one in gc.get_objects() if isinstance(one, torch.Tensor)]
+    assert not any(one.requires_grad or one.grad_fn is not None for one in tensors)

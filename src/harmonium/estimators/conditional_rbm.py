@@ -13,9 +13,10 @@ import numpy.typing as npt
 from harmonium.errors import DataError, SettingError
 from harmonium.estimators import cases, conditions, files
 from harmonium.estimators.base import Watch
-from harmonium.estimators.dense import Cases, DenseEstimator, mean_of, seed_of
+from harmonium.estimators.dense import Cases, DenseEstimator, mean_of, seed_of, some_rows
 from harmonium.estimators.rbm import RBM
 from harmonium.events import Event
+from harmonium.likelihood.monitoring import ROWS
 from harmonium.models import conditional, exact
 from harmonium.models import rbm as rbms
 from harmonium.models.conditional import Conditional
@@ -23,7 +24,6 @@ from harmonium.models.rbm import INITIAL_SPREAD
 from harmonium.randomness import Seed, key_from, key_of
 from harmonium.sampling import conditional as sampling
 from harmonium.sampling import gibbs
-from harmonium.training.dense import direct
 from harmonium.training.dense import state as states
 from harmonium.training.dense.records import Model, assembled
 from harmonium.training.dense.settings import DenseLearning
@@ -33,8 +33,6 @@ from harmonium.units import Layer, layer_from, layer_of
 from harmonium.units.layer import Floats
 
 METHODS = ("cd", "pcd", "exact", "pseudo-likelihood", "ratio-matching")
-SCORE = "pseudo_log_likelihood"
-ROWS = 500  # held-out rows that choose the epoch
 LEARNING = (
     "method", "n_steps", "n_epochs", "batch_size", "optimizer", "learning_rate", "schedule", "momentum", "beta2",
     "centring", "offset_rate", "weight_decay", "sparsity_target", "sparsity_cost", "max_norm", "patience",
@@ -68,6 +66,10 @@ class ConditionalRBM(DenseEstimator):
     patience : int
     initial_spread : float
         Standard deviation of the initial weights between the layers; those from conditions begin at 0.
+    monitor : bool
+        Whether free energies, reconstruction and pseudo-likelihood given the conditions are measured while it learns,
+        in 5 % of its time; see `RBM`. Every condition has a partition function and chains of its own: of log Z and of
+        the chains' memory nothing is told where there are conditions.
     random_state : int, Generator or None
 
     Attributes
@@ -114,6 +116,7 @@ class ConditionalRBM(DenseEstimator):
         max_norm: float = DenseLearning.max_norm,
         patience: int = DenseLearning.patience,
         initial_spread: float = INITIAL_SPREAD,
+        monitor: bool = False,
         random_state: Any = 0,
     ):
         self.n_hidden = n_hidden
@@ -136,6 +139,7 @@ class ConditionalRBM(DenseEstimator):
         self.max_norm = max_norm
         self.patience = patience
         self.initial_spread = initial_spread
+        self.monitor = monitor
         self.random_state = random_state
 
     def fit(
@@ -209,7 +213,8 @@ class ConditionalRBM(DenseEstimator):
         """
         learning = self._learning()
         rows, start = self._begun(X, condition, learning)
-        watch: dict[str, Any] = {} if validation is None else {"monitor": self._monitor(*validation), "score": SCORE}
+        held_out = None if validation is None else self._held_out(*validation)
+        watch = self._watching(rows, learning, held_out, ROWS)
         yield from self._learnt(rows, learning, start, **watch, checkpoint=checkpoint, resume=resume)
 
     def partial_fit(self, X: Any, y: Any = None, *, condition: Any = None, n_epochs: int = 1) -> ConditionalRBM:
@@ -266,21 +271,12 @@ class ConditionalRBM(DenseEstimator):
         self.model_: Any = begun
         return rows, lambda: states.start(begun, learning, seed, mean_of(rows), rows.shape[0])
 
-    def _monitor(self, X: Any, condition: Any) -> Callable[[Any, State], dict[str, float]]:
-        """What reports the pseudo-likelihood of some held-out rows."""
-        v, u = self._asked(X, condition)
-        some = np.linspace(0, v.shape[0] - 1, min(v.shape[0], ROWS)).astype(int)
-        v, u = _dense(v[some]), None if u is None else _dense(u[some])
+    def _held_out(self, X: Any, condition: Any) -> Floats:
+        """Some of the rows, conditions behind them, by whose pseudo-likelihood the best epoch is chosen."""
+        rows = some_rows(conditions.beside(*self._asked(X, condition)))
         if self._input_layer().kind not in ("bernoulli", "spin"):
             raise SettingError("validation: an epoch is chosen by pseudo-likelihood, which needs binary visible units")
-
-        def monitor(model: Any, state: State) -> dict[str, float]:
-            if u is None:
-                return {SCORE: direct.pseudo_likelihood(model, v)[0]}
-            wide = conditional.beside(model)
-            return {SCORE: direct.pseudo_likelihood(wide, np.hstack((v, u)), u @ model.A)[0]}
-
-        return monitor
+        return rows
 
     def _learning(self) -> DenseLearning:
         check_choice("method", self.method, METHODS)

@@ -18,10 +18,10 @@ from harmonium import storage
 from harmonium.errors import DivergenceError, SettingError
 from harmonium.estimators import cases, files
 from harmonium.estimators.base import Watch
-from harmonium.estimators.dense import DenseEstimator, check_draws, mean_of, seed_of
+from harmonium.estimators.dense import DenseEstimator, check_draws, mean_of, seed_of, some_rows
 from harmonium.events import DenseEpochEnded, Ended, Event, Saved
 from harmonium.likelihood import log_partition
-from harmonium.likelihood.monitoring import ROWS, Monitor
+from harmonium.likelihood.monitoring import Monitor
 from harmonium.models import deep_belief
 from harmonium.models import rbm as rbms
 from harmonium.models.deep_belief import DeepBelief
@@ -30,7 +30,6 @@ from harmonium.randomness import Seed, key_from, key_of
 from harmonium.sampling import gibbs
 from harmonium.training import checkpoints, deep_checkpoint, pretraining, up_down
 from harmonium.training.deep_checkpoint import Learning, Progress
-from harmonium.training.dense.chains import densely
 from harmonium.training.dense.records import assembled
 from harmonium.training.dense.settings import DENSE_SETTINGS, DenseLearning
 from harmonium.training.pretraining import Stack
@@ -230,9 +229,7 @@ class DeepBeliefNetwork(DenseEstimator):
     def _monitor(self, rows: Any) -> Monitor | None:
         if not self.monitor:
             return None
-        n = rows.shape[0]
-        some = densely(rows, np.linspace(0, n - 1, min(n, ROWS)).astype(int))
-        return Monitor(some, None, self.n_steps)
+        return Monitor(some_rows(rows), None, self.n_steps)
 
     def partial_fit(self, X: Any, y: Any = None, *, n_epochs: int = 1) -> DeepBeliefNetwork:
         """Learn on with all layers together, by wake and sleep; the top machine's chains go on where they were.

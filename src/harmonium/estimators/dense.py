@@ -17,6 +17,7 @@ from harmonium.estimators.base import Estimator
 from harmonium.events import DenseEpochEnded, Ended, Event
 from harmonium.kernels.devices import CPU, Device
 from harmonium.kernels.devices import device as chosen
+from harmonium.likelihood.monitoring import FEW, ROWS, Monitor
 from harmonium.models import rbm as rbms
 from harmonium.models.rbm import RBM as Model
 from harmonium.randomness import Seed, as_generator
@@ -29,6 +30,7 @@ from harmonium.training.engine import HERE, Engine
 from harmonium.training.settings import check_count
 from harmonium.units.layer import Floats, Layer
 
+SCORE = "pseudo_log_likelihood"  # what chooses the epoch
 MOST_DRAWS = 100_000_000  # rows of one call of `sample`
 Cases = Any  # a float32 array or csr_array, (n_cases, n_columns)
 
@@ -155,6 +157,16 @@ class DenseEstimator(Estimator):
             if state.best is not None:
                 self.model_: Any = state.best
 
+    def _watching(
+        self, X: Cases, learning: DenseLearning, held_out: Floats | None, n_pseudo: int = FEW
+    ) -> dict[str, Any]:
+        """What measures while it learns, and the number that chooses the epoch, where they are asked for."""
+        if not self.get_params()["monitor"] and held_out is None:
+            return {}
+        always = () if held_out is None else ("pseudo",)
+        watch = Monitor(some_rows(X), held_out, learning.n_steps, always=always, n_pseudo=n_pseudo)
+        return {"monitor": watch, "score": None if held_out is None else SCORE}
+
     def _device(self) -> Device:
         """What learning runs on; the processor where the constructor takes none."""
         return chosen(self.get_params()["device"]) if "device" in self._names() else CPU
@@ -264,3 +276,14 @@ def mean_of(X: Cases) -> Floats:
     X : float32 array or csr_array, (n_cases, n_columns)
     """
     return np.asarray(X.mean(axis=0), np.float64).ravel()
+
+
+def some_rows(X: Cases, n: int = ROWS) -> Floats:
+    """So many rows at most, spread over all, dense.
+
+    Parameters
+    ----------
+    X : float32 array or csr_array, (n_cases, n_columns)
+    n : int
+    """
+    return densely(X, np.linspace(0, X.shape[0] - 1, min(n, X.shape[0])).astype(int))

@@ -17,13 +17,11 @@ from harmonium.estimators.dense import DenseEstimator, check_draws, mean_of, see
 from harmonium.events import Event
 from harmonium.likelihood import Bracket, bracket, log_likelihood
 from harmonium.likelihood.annealing import N_BETAS, N_CHAINS
-from harmonium.likelihood.monitoring import ROWS, Monitor
 from harmonium.models import rbm as rbms
 from harmonium.models.rbm import INITIAL_SPREAD
 from harmonium.randomness import Seed, key_from, key_of
 from harmonium.sampling import gibbs
 from harmonium.training.dense import state as states
-from harmonium.training.dense.chains import densely
 from harmonium.training.dense.records import assembled
 from harmonium.training.dense.settings import DENSE_SETTINGS, DenseLearning
 from harmonium.training.dense.state import State
@@ -31,8 +29,6 @@ from harmonium.training.engine import HERE, Engine
 from harmonium.training.settings import check_count
 from harmonium.units import Layer, layer_from, layer_of
 from harmonium.units.layer import Floats
-
-SCORE = "pseudo_log_likelihood"  # by which the best epoch is chosen where there are validation rows
 
 
 @final
@@ -263,15 +259,6 @@ class RBM(DenseEstimator):
 
         self._learnt_on(rows, learning, start)
         return self
-
-    def _watching(self, X: Any, learning: DenseLearning, held_out: Floats | None) -> dict[str, Any]:
-        """What measures while it learns, and the number that chooses the epoch, where they are asked for."""
-        if not self.monitor and held_out is None:
-            return {}
-        n = X.shape[0]
-        some = densely(X, np.linspace(0, n - 1, min(n, ROWS)).astype(int))
-        watch = Monitor(some, held_out, learning.n_steps, always=() if held_out is None else ("pseudo",))
-        return {"monitor": watch, "score": None if held_out is None else SCORE}
 
     def _learning(self) -> DenseLearning:
         return DenseLearning(**{name: getattr(self, name) for name in DENSE_SETTINGS})

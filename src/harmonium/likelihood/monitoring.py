@@ -7,21 +7,30 @@ the epoch's event. It watches its own clock: what does not fit into its share of
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
 import numpy as np
 
 from harmonium.likelihood import online
-from harmonium.likelihood.diagnostics import free_energies, free_energy, pseudo_log_likelihood, reconstruction_error
+from harmonium.likelihood.diagnostics import (
+    Model,
+    free_energies,
+    free_energy,
+    pseudo_log_likelihood,
+    reconstruction_error,
+    restricted,
+)
 from harmonium.likelihood.online import Bridged
 from harmonium.likelihood.paths import Floats
 from harmonium.models import boltzmann
-from harmonium.models import rbm as rbms
 from harmonium.models.boltzmann import Boltzmann
+from harmonium.models.conditional import Conditional
+from harmonium.models.lateral import Lateral, is_boltzmann
 from harmonium.models.rbm import RBM
 from harmonium.randomness import key_of
 from harmonium.sampling import boltzmann as sweeping
 from harmonium.sampling import gibbs
+from harmonium.sampling import lateral as tied
 from harmonium.sampling.mixing import advice, mixing
 from harmonium.units import Bernoulli, Multinomial, Softmax, Spin
 
@@ -47,6 +56,7 @@ class Monitor:
     Parameters
     ----------
     train : float32 array, (n, n_visible)
+        Of a conditional machine the conditions stand behind, here and in validation.
     validation : float32 array, (n, n_visible), optional
     n_steps : int
         Sampler steps between two updates, against which the autocorrelation time is held.
@@ -56,6 +66,8 @@ class Monitor:
     always : tuple of str
         Measurements that are taken at every call, whatever they cost: what chooses a model must not depend on the
         machine's speed. Of "free_energies", "reconstruction", "log_z", "mixing", "pseudo".
+    n_pseudo : int
+        Rows for pseudo-likelihood.
     clock : callable
         Seconds.
     warning : str
@@ -70,6 +82,7 @@ class Monitor:
     share: float = SHARE
     seed: int = 0
     always: tuple[str, ...] = ()
+    n_pseudo: int = FEW
     clock: Callable[[], float] = time.perf_counter
     warning: str = ""
     spent: float = 0.0
@@ -82,17 +95,17 @@ class Monitor:
     def __post_init__(self) -> None:
         self._began = self.clock()
 
-    def __call__(self, model: RBM | Boltzmann, state: Learning) -> dict[str, float]:
+    def __call__(self, model: Model, state: Learning) -> dict[str, float]:
         """Measure what fits into the share of the time, what has waited longest first.
 
         Parameters
         ----------
-        model : RBM or Boltzmann
+        model : RBM, Lateral, Conditional or Boltzmann
         state : State
         """
         self._calls += 1
-        measured = self._parts(model, state.v) if isinstance(model, RBM) else self._general_parts(model, state.v)
-        found, parts = {}, dict(measured)
+        general = isinstance(model, Boltzmann)
+        found, parts = {}, dict(self._general_parts(model, state.v) if general else self._parts(model, state.v))
         order = [name for name in self._due if name in parts] + [name for name in parts if name not in self._due]
         for name in order:
             if name in self.always or self._affordable(name):
@@ -110,18 +123,24 @@ class Monitor:
         expected = SAFETY * self._costs.get(name, self.share * elapsed / 8)
         return self.spent + expected <= self.share * elapsed
 
-    def _parts(self, rbm: RBM, chains: Floats) -> Iterator[tuple[str, Callable[[], dict[str, float | None]]]]:
-        some = self._some(self.train, ROWS)
+    def _parts(
+        self, model: RBM | Lateral | Conditional, chains: Floats
+    ) -> Iterator[tuple[str, Callable[[], dict[str, float | None]]]]:
+        """Each condition has a partition function and chains of its own: of those nothing is told."""
+        some, layer = self._some(self.train, ROWS), restricted(model).visible
         held_out = None if self.validation is None else self._some(self.validation, ROWS)
-        fantasies = chains[:ROWS] if len(chains) else None
-        yield "free_energies", lambda: _prefixed(free_energies(rbm, some, held_out, fantasies, self._calls).to_dict())
-        yield "reconstruction", lambda: {"reconstruction_error": reconstruction_error(rbm, some)}
-        if fantasies is not None and not isinstance(rbm.visible, Multinomial):
-            yield "log_z", lambda: self._follow(rbm, chains, some, held_out)
-            yield "mixing", lambda: self._mixing(rbm, chains[:TRACED])
-        if isinstance(rbm.visible, Bernoulli | Spin | Softmax):
-            rows = some if held_out is None else held_out
-            yield "pseudo", lambda: {"pseudo_log_likelihood": float(pseudo_log_likelihood(rbm, rows[:FEW]).mean())}
+        own = model if len(chains) and not isinstance(model, Conditional) else None
+        fantasies = None if own is None else chains[:ROWS]
+        yield "free_energies", lambda: _prefixed(free_energies(model, some, held_out, fantasies, self._calls).to_dict())
+        if not isinstance(model, Lateral):
+            yield "reconstruction", lambda: {"reconstruction_error": reconstruction_error(model, some)}
+        if own is not None and not isinstance(layer, Multinomial):
+            if isinstance(own, RBM) or is_boltzmann(own):
+                yield "log_z", lambda: self._follow(own, chains, some, held_out)
+            yield "mixing", lambda: self._mixing(own, chains[:TRACED])
+        if isinstance(layer, Bernoulli | Spin | Softmax):
+            rows = (some if held_out is None else held_out)[: self.n_pseudo]
+            yield "pseudo", lambda: {"pseudo_log_likelihood": float(pseudo_log_likelihood(model, rows).mean())}
 
     def _general_parts(
         self, bm: Boltzmann, chains: Floats
@@ -143,7 +162,7 @@ class Monitor:
         return v[np.linspace(0, len(v) - 1, min(n, len(v))).astype(int)]
 
     def _follow(
-        self, model: RBM | Boltzmann, chains: Floats, train: Floats, held_out: Floats | None
+        self, model: RBM | Lateral | Boltzmann, chains: Floats, train: Floats, held_out: Floats | None
     ) -> dict[str, float | None]:
         """Log Z, carried on from the last call, and the log-likelihoods that follow from it."""
         if self._log_z is None:
@@ -162,13 +181,14 @@ class Monitor:
                 out[f"log_likelihood_{name}"] = -energy - log_z
         return out
 
-    def _mixing(self, rbm: RBM, chains: Floats) -> dict[str, float | None]:
+    def _mixing(self, model: RBM | Lateral, chains: Floats) -> dict[str, float | None]:
         """Autocorrelation time of the free energy along a few chains that go on from where learning's stand."""
         key, trace = int(key_of(self.seed, self._calls)), np.empty((TRACE, len(chains)))
-        state = gibbs.init(rbm, rng=key, v=chains)
+        room: Any = tied if isinstance(model, Lateral) else gibbs
+        state = room.init(model, rng=key, v=chains)
         for k in range(TRACE):
-            state, _ = gibbs.step(rbm, state, int(key_of(key, k)))
-            trace[k] = rbms.free_energy(rbm, state.v)
+            state, _ = room.step(model, state, int(key_of(key, k)))
+            trace[k] = free_energy(model, state.v)
         return self._mixed(trace)
 
     def _general_mixing(self, bm: Boltzmann, chains: Floats) -> dict[str, float | None]:

@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from harmonium.likelihood.annealing import ais
+from harmonium.likelihood.diagnostics import free_energy
 from harmonium.likelihood.paths import Floats, path_to
 from harmonium.models import boltzmann
-from harmonium.models import rbm as rbms
 from harmonium.models.boltzmann import Boltzmann
+from harmonium.models.lateral import Lateral, as_boltzmann
 from harmonium.models.rbm import RBM
 from harmonium.randomness import Seed
 
@@ -36,7 +37,7 @@ class Bridged:
         Standard error, all bridges' together; without what lagging chains add.
     overlap : float
         Of the last bridge, from 0 to 1; below about .1 it carries little: take bridges more often.
-    model : RBM or Boltzmann
+    model : RBM, Lateral or Boltzmann
     chains : floats, (n_chains, n_visible)
         Of a Boltzmann machine all units.
     """
@@ -44,33 +45,34 @@ class Bridged:
     log_z: float
     error: float
     overlap: float
-    model: RBM | Boltzmann
+    model: RBM | Lateral | Boltzmann
     chains: Floats
 
 
-def begin(model: RBM | Boltzmann, chains: Floats, mean: Floats | None = None, rng: Seed = None) -> Bridged:
+def begin(model: RBM | Lateral | Boltzmann, chains: Floats, mean: Floats | None = None, rng: Seed = None) -> Bridged:
     """Measure log Z of a model by a short annealing; cheap and good before learning, while couplings are small.
 
     Parameters
     ----------
-    model : RBM or Boltzmann
+    model : RBM, Lateral or Boltzmann
     chains : floats, (n_chains, n_visible)
         Of a Boltzmann machine all units.
     mean : floats, (n_visible,), optional
         Of the data.
     rng : seed
     """
-    found = ais(path_to(model, mean, chains), FIRST_CHAINS, FIRST_BETAS, rng)
+    whole = as_boltzmann(model) if isinstance(model, Lateral) else model
+    found = ais(path_to(whole, mean, chains), FIRST_CHAINS, FIRST_BETAS, rng)
     return Bridged(found.log_z, found.standard_error, 1.0, model, np.array(chains))
 
 
-def advance(last: Bridged, model: RBM | Boltzmann, chains: Floats) -> Bridged:
+def advance(last: Bridged, model: RBM | Lateral | Boltzmann, chains: Floats) -> Bridged:
     """Follow log Z to a later model.
 
     Parameters
     ----------
     last : Bridged
-    model : RBM or Boltzmann
+    model : RBM, Lateral or Boltzmann
         A few updates later; float32 will do.
     chains : floats, (n_chains, n_visible)
         Draws of the later model.
@@ -120,8 +122,10 @@ def bridge(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> t
     return float(ratio), float(np.sqrt(variance)) if np.isfinite(variance) else np.inf, min(1.0, overlap)
 
 
-def _rise(old: RBM | Boltzmann, new: RBM | Boltzmann, states: Floats) -> npt.NDArray[np.float64]:
-    a, b = (rbms.free_energy(m, states) if isinstance(m, RBM) else boltzmann.energy(m, states) for m in (old, new))
+def _rise(old: RBM | Lateral | Boltzmann, new: RBM | Lateral | Boltzmann, states: Floats) -> npt.NDArray[np.float64]:
+    a, b = (
+        boltzmann.energy(m, states) if isinstance(m, Boltzmann) else free_energy(m, states) for m in (old, new)
+    )  # fmt: skip
     return np.asarray(a - b, np.float64)
 
 

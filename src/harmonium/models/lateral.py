@@ -320,6 +320,16 @@ def in_float64(model: Lateral) -> Lateral:
     return with_arrays(model, {name: a.astype(np.float64) for name, a in arrays(model).items()})
 
 
+def is_boltzmann(model: Lateral) -> bool:
+    """Whether both layers are of bits or both of spins, so that `as_boltzmann` knows the whole.
+
+    Parameters
+    ----------
+    model : Lateral
+    """
+    return model.rbm.visible.kind == model.rbm.hidden.kind and model.rbm.visible.kind in VALUES
+
+
 def as_boltzmann(model: Lateral) -> boltzmann.Boltzmann:
     """Return the Boltzmann machine that a semi-restricted one of bits or of spins is, its visible units first.
 
@@ -328,7 +338,7 @@ def as_boltzmann(model: Lateral) -> boltzmann.Boltzmann:
     model : Lateral
     """
     rbm, n = model.rbm, model.rbm.n_visible
-    if rbm.visible.kind != rbm.hidden.kind or rbm.visible.kind not in VALUES:
+    if not is_boltzmann(model):
         raise SettingError(
             f"a likelihood is bracketed where both layers are Bernoulli or both spin, not {rbm.visible.kind} and "
             f"{rbm.hidden.kind}; small machines have score_samples"
