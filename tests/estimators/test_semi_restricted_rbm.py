@@ -31,6 +31,8 @@ def same(a, b):
     {"method": "cd", "n_steps": 3}, {"method": "pcd", "n_chains": 200}, {"method": "exact"},
     {"method": "pseudo-likelihood"}, {"method": "ratio-matching", "learning_rate": 0.5},
     {"method": "pcd", "n_chains": 200, "optimizer": "adam", "learning_rate": 0.03},
+    {"method": "fast-pcd", "n_chains": 200}, {"method": "tempered-pcd", "n_chains": 200, "n_betas": 3},
+    {"method": "full-chain", "n_chains": 200},
 ])  # fmt: skip
 @pytest.mark.parametrize("visible", ["bernoulli", "spin"])
 def test_every_way_of_learning_finds_what_neighbours_say(visible, settings):
@@ -53,7 +55,7 @@ def test_one_hidden_unit_and_ties_say_more_than_one_hidden_unit():
 
 def test_without_ties_it_is_the_restricted_machine():
     none = np.zeros((6, 6))
-    for method in ("exact", "cd", "pcd"):
+    for method in ("exact", "cd", "pcd", "fast-pcd", "tempered-pcd", "full-chain"):
         mine = SemiRestrictedRBM(**QUICK, method=method, lateral=none).fit(X)
         its = RBM(**QUICK, method=method).fit(X)
         assert (mine.model_.L == 0).all()
@@ -121,7 +123,7 @@ def test_bad_input_is_refused_by_name_and_place():
             SemiRestrictedRBM(**QUICK).fit(rows)
     for settings, message in [
         ({"lateral": np.ones((2, 2))}, r"lateral: must be of shape \(6, 6\)"), ({"visible": "softmax:2"}, "be tied"),
-        ({"method": "tempered-pcd"}, "method"), ({"n_hidden": 0}, "n_hidden"),
+        ({"method": "multi-prediction"}, "method"), ({"n_hidden": 0}, "n_hidden"),
     ]:  # fmt: skip
         with pytest.raises(SettingError, match=message):
             SemiRestrictedRBM(**QUICK | settings).fit(X)

@@ -7,10 +7,11 @@ import pytest
 
 from harmonium.errors import DataError, SettingError
 from harmonium.kernels import cpu, reference
+from harmonium.models import lateral
 from harmonium.models import rbm as rbms
 from harmonium.randomness import key_of
 from harmonium.sampling import annealing, gibbs, tempering
-from harmonium.testing import FALSE_ALARMS, chi_square, counts_of, exact_law, joint_states, made_rbm
+from harmonium.testing import FALSE_ALARMS, chi_square, counts_of, exact_law, joint_states, made_lateral, made_rbm
 from harmonium.testing.samplers import LadderSuite, SamplerSuite
 from harmonium.units import Bernoulli, Gaussian, Joined, Multinomial, Rectified, Softmax, Spin
 
@@ -79,6 +80,25 @@ class TestLadderOfSpins(TestLadder):
 
 class TestLadderOfCounts(TestLadder):
     machine = made_rbm(Multinomial(2, 2), Spin(1), spread=1.5)
+
+
+class TestLadderOfTiedBits(TestLadder):
+    machine = made_lateral(Bernoulli(2), Bernoulli(1), seed=1)
+
+
+class TestLadderOfTiedSpins(TestLadder):
+    machine = made_lateral(Spin(2), Softmax(1, 2), seed=1)
+
+
+def test_tempered_chains_of_tied_gaussian_units_have_their_covariance():
+    model = made_lateral(Gaussian(3), Gaussian(1), seed=2)
+    state = tempering.init(model, N, 0, [1.0, 0.6, 0.3])
+    for t in range(20):
+        state, _ = tempering.step(model, state, t)
+    for k, beta in enumerate(state.betas):
+        both = np.concatenate((state.v[:, k], state.h[:, k]), axis=1)
+        expected = np.linalg.inv(lateral.joint_precision(model)) / beta
+        np.testing.assert_allclose(np.cov(both.T), expected, atol=0.08 * np.diag(expected).max())
 
 
 def test_exchanges_by_the_visible_free_energy_would_be_found_out():

@@ -80,6 +80,27 @@ def test_long_chains_find_the_exact_gradient(made, which, method):
         np.testing.assert_allclose(found[name], g, atol=5 * 3 / np.sqrt(len(X)), err_msg=name)
 
 
+@pytest.mark.parametrize("settings", [
+    {"method": "fast-pcd", "n_steps": 30}, {"method": "full-chain"},
+    {"method": "tempered-pcd", "n_steps": 30, "n_betas": 3},
+], ids=lambda s: s["method"])  # fmt: skip
+@pytest.mark.parametrize("pair", TIED, ids=lambda pair: f"{pair[0].kind}-{pair[1].kind}")
+def test_long_chains_of_other_kinds_find_the_exact_gradient_of_ties(pair, settings):
+    model = tied_one(pair)
+    X = cases(model, 8_000)
+    found, _ = learnt(model, X, **settings)
+    for name, g in exact_slope(model, X[:4]).items():
+        np.testing.assert_allclose(found[name], g, atol=5 * 3 / np.sqrt(len(X)), err_msg=name)
+
+
+def test_fast_weights_move_ties_too_but_those_that_decide_whether_there_is_a_law():
+    for pair, moved in ((TIED[0], True), (TIED[2], False)):
+        X = cases(tied_one(pair), 40)
+        _, state = learnt(tied_one(pair), X, method="fast-pcd")
+        assert ("L" in state.fast) == moved
+        assert not moved or (state.fast["L"].any() and not np.diagonal(state.fast["L"]).any())
+
+
 @pytest.mark.parametrize("pair", CONDITIONAL, ids=lambda pair: pair[0].kind)
 def test_the_exact_method_climbs_the_conditional_likelihood(pair):
     model = conditional_one(pair)

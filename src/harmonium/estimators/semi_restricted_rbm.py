@@ -28,16 +28,17 @@ from harmonium.sampling import gibbs
 from harmonium.sampling import lateral as sampling
 from harmonium.training.dense import state as states
 from harmonium.training.dense.records import assembled
-from harmonium.training.dense.settings import DenseLearning
+from harmonium.training.dense.settings import CHAINS, DenseLearning
 from harmonium.training.dense.state import State
 from harmonium.training.settings import check_choice, check_count
 from harmonium.units import Layer, layer_from, layer_of
 from harmonium.units.layer import Floats
 
-METHODS = ("cd", "pcd", "exact", "pseudo-likelihood", "ratio-matching")
+METHODS = (*CHAINS, "exact", "pseudo-likelihood", "ratio-matching")
 LEARNING = (
-    "method", "n_steps", "n_chains", "n_epochs", "batch_size", "optimizer", "learning_rate", "schedule", "momentum",
-    "beta2", "centring", "offset_rate", "weight_decay", "sparsity_target", "sparsity_cost", "max_norm", "patience",
+    "method", "n_steps", "longest_chain", "n_chains", "n_betas", "lowest_beta", "ladder_burn_in", "fast_rate",
+    "fast_decay", "n_epochs", "batch_size", "optimizer", "learning_rate", "schedule", "momentum", "beta2", "centring",
+    "offset_rate", "weight_decay", "sparsity_target", "sparsity_cost", "max_norm", "patience",
 )  # fmt: skip
 
 
@@ -58,12 +59,17 @@ class SemiRestrictedRBM(DenseEstimator):
     lateral : array-like or SciPy sparse, (n_visible, n_visible), optional
         Which visible units may be tied, such as `harmonium.models.wiring.grid`; all pairs when None.
     method : str
-        "cd", "pcd", "exact", or, for binary visible units, "pseudo-likelihood" or "ratio-matching".
+        "cd", "pcd", "fast-pcd", "tempered-pcd", "full-chain", "exact", or, for binary visible units,
+        "pseudo-likelihood" or "ratio-matching".
     n_steps : int
         Sampler steps an update: bits and spins are swept once, those that are not tied together; Gaussian units are one
         exact draw.
-    n_chains, n_epochs, batch_size : int
+    longest_chain, n_chains, n_betas : int
         These and the settings from here to `patience` are `DenseLearning`'s.
+    lowest_beta, ladder_burn_in : float
+    fast_rate, fast_decay : float
+        Ties of Gaussian units have no fast ones: they would leave the region where there is a law.
+    n_epochs, batch_size : int
     optimizer : str
     learning_rate : float
     schedule : str
@@ -108,7 +114,13 @@ class SemiRestrictedRBM(DenseEstimator):
         lateral: Any = None,
         method: str = DenseLearning.method,
         n_steps: int = DenseLearning.n_steps,
+        longest_chain: int = DenseLearning.longest_chain,
         n_chains: int = DenseLearning.n_chains,
+        n_betas: int = DenseLearning.n_betas,
+        lowest_beta: float = DenseLearning.lowest_beta,
+        ladder_burn_in: float = DenseLearning.ladder_burn_in,
+        fast_rate: float = DenseLearning.fast_rate,
+        fast_decay: float = DenseLearning.fast_decay,
         n_epochs: int = DenseLearning.n_epochs,
         batch_size: int = DenseLearning.batch_size,
         optimizer: str = DenseLearning.optimizer,
@@ -133,7 +145,13 @@ class SemiRestrictedRBM(DenseEstimator):
         self.lateral = lateral
         self.method = method
         self.n_steps = n_steps
+        self.longest_chain = longest_chain
         self.n_chains = n_chains
+        self.n_betas = n_betas
+        self.lowest_beta = lowest_beta
+        self.ladder_burn_in = ladder_burn_in
+        self.fast_rate = fast_rate
+        self.fast_decay = fast_decay
         self.n_epochs = n_epochs
         self.batch_size = batch_size
         self.optimizer = optimizer

@@ -107,7 +107,7 @@ def init(
     return State(begun.v, begun.h, begun.chain, order_of(model.rbm.visible, model.L), begun.held_v)
 
 
-def step(model: Lateral, state: State, rng: Seed, n_steps: int = 1) -> tuple[State, Info]:
+def step(model: Lateral, state: State, rng: Seed, n_steps: int = 1, beta: Floats | None = None) -> tuple[State, Info]:
     """Draw the visible units anew, then the hidden ones; held units stay.
 
     Parameters
@@ -117,6 +117,8 @@ def step(model: Lateral, state: State, rng: Seed, n_steps: int = 1) -> tuple[Sta
     rng : seed
     n_steps : int
         At least 1.
+    beta : floats, (n_chains, 1), optional
+        Inverse temperature of each chain; 1 when None.
 
     Returns
     -------
@@ -130,9 +132,9 @@ def step(model: Lateral, state: State, rng: Seed, n_steps: int = 1) -> tuple[Sta
     x_v = x_h = np.empty((0, 0))
     for k in range(n_steps):
         x_v = rbms.visible_field(rbm, h)
-        v = draw_visible(rbm.visible, model.L, state.order, x_v, v, key_of(key, k, 0), state.chain, state.held_v)
+        v = draw_visible(rbm.visible, model.L, state.order, x_v, v, key_of(key, k, 0), state.chain, state.held_v, beta)
         x_h = rbms.hidden_field(rbm, v)
-        h = gibbs.draw(rbm.hidden, x_h, key_of(key, k, 1), state.chain)
+        h = gibbs.draw(rbm.hidden, x_h, key_of(key, k, 1), state.chain, None, beta)
     return state._replace(v=v, h=h), Info(x_v, x_h)
 
 
@@ -145,6 +147,7 @@ def draw_visible(
     key: np.uint64,
     chain: npt.NDArray[np.integer],
     held: Mask | None = None,
+    beta: Floats | None = None,
 ) -> Floats:
     """Draw the visible units given the hidden ones: (n_chains, n_visible).
 
@@ -161,27 +164,30 @@ def draw_visible(
     key : uint64
     chain : int array, (n_chains,)
     held : bool array, (n_chains, n_visible) or (n_visible,), optional
+    beta : floats, (n_chains, 1), optional
     """
+    betas = np.ones(len(v)) if beta is None else np.asarray(beta, np.float64).ravel()
     if layer.kind == "gaussian":
-        return _block_draws(layer, L, x, v, key, chain, held)
+        return _block_draws(layer, L, x, v, key, chain, held, betas)
     mask = np.zeros((0, 0), bool) if held is None else np.ascontiguousarray(np.broadcast_to(held, v.shape).T)
     S, field = (np.array(a.T, np.float64, order="C") for a in (v, x))
-    n, beta = len(L), np.ones(len(v))
+    n = len(L)
     if order.indptr is None or order.indices is None:
         ties = Ties(np.arange(n + 1) * n, np.empty(0, np.int32), np.ascontiguousarray(L, np.float64).ravel())
     else:
         row = np.repeat(np.arange(n), np.diff(order.indptr))
         ties = Ties(order.indptr, order.indices, L[row, order.indices].astype(np.float64))
-    backend().gibbs_sweep(order.classes, ties, field, beta, ALPHABETS[layer.kind], key, chain, S, mask)
+    backend().gibbs_sweep(order.classes, ties, field, betas, ALPHABETS[layer.kind], key, chain, S, mask)
     return np.ascontiguousarray(S.T, v.dtype)
 
 
 def _block_draws(
-    layer: Layer, L: Floats, x: Floats, v: Floats, key: np.uint64, chain: npt.NDArray[np.integer], held: Mask | None
-) -> Floats:
+    layer: Layer, L: Floats, x: Floats, v: Floats, key: np.uint64, chain: npt.NDArray[np.integer], held: Mask | None,
+    betas: npt.NDArray[np.float64],
+) -> Floats:  # fmt: skip
     """Draw tied Gaussian units at once; rows that hold the same units share one factorisation."""
     P = np.diag(np.exp(-layer.parameters["log_variance"].astype(np.float64))) - L
-    z = normals(key, np.asarray(chain)[:, None], np.arange(len(P)))
+    z = normals(key, np.asarray(chain)[:, None], np.arange(len(P))) / np.sqrt(betas)[:, None]  # precisions are beta P
     if held is None or not held.any():
         return _normal(P, x.astype(np.float64), z).astype(v.dtype)
     out = np.array(v, np.float64)

@@ -17,10 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from harmonium.errors import SettingError
+from harmonium.models import lateral
 from harmonium.models import rbm as rbms
+from harmonium.models.lateral import Lateral
 from harmonium.models.rbm import RBM
 from harmonium.randomness import Seed, key_from, key_of, uniforms
 from harmonium.sampling import gibbs
+from harmonium.sampling import lateral as tied
 from harmonium.units.layer import Floats
 
 LOWEST_BETA = 0.1  # of the ladder that is taken when none is given
@@ -86,13 +89,13 @@ def ladder(n_betas: int = N_BETAS, lowest: float = LOWEST_BETA) -> npt.NDArray[n
 
 
 def init(
-    rbm: RBM, n_chains: int, rng: Seed = None, betas: npt.ArrayLike | None = None, v: Floats | None = None
+    model: RBM | Lateral, n_chains: int, rng: Seed = None, betas: npt.ArrayLike | None = None, v: Floats | None = None
 ) -> State:
     """Begin chains, all replicas of a chain at the same state.
 
     Parameters
     ----------
-    rbm : RBM
+    model : RBM or Lateral
     n_chains : int
     rng : seed
     betas : floats, (n_betas,), optional
@@ -105,6 +108,7 @@ def init(
     SettingError
         The betas do not fall from 1, or reach 0 with a layer that has no law there.
     """
+    rbm = model.rbm if isinstance(model, Lateral) else model
     ladder_betas = checked_betas(ladder() if betas is None else betas)
     unbounded = not (rbm.visible.bounded and rbm.hidden.bounded)
     if unbounded and ladder_betas[-1] == 0:
@@ -127,16 +131,20 @@ def checked_betas(betas: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return out
 
 
-def step(rbm: RBM, state: State, rng: Seed, n_steps: int = 1) -> tuple[State, Info]:
+def step(
+    model: RBM | Lateral, state: State, rng: Seed, n_steps: int = 1, order: tied.Order | None = None
+) -> tuple[State, Info]:
     """Move every replica by block Gibbs, then exchange neighbours.
 
     Parameters
     ----------
-    rbm : RBM
+    model : RBM or Lateral
     state : State
     rng : seed
     n_steps : int
         Gibbs steps before the exchanges.
+    order : Order, optional
+        How tied visible units are swept, where that is known already.
 
     Returns
     -------
@@ -145,13 +153,19 @@ def step(rbm: RBM, state: State, rng: Seed, n_steps: int = 1) -> tuple[State, In
     """
     key, (n, k) = int(key_from(rng)), state.v.shape[:2]
     numbers = (state.chain[:, None] * k + np.arange(k)).ravel()  # each replica draws its own numbers
-    rows = gibbs.State(state.v.reshape(n * k, -1), state.h.reshape(n * k, -1), numbers)
-    beta = np.tile(state.betas, n)[:, None].astype(rbm.W.dtype)
-    moved, _ = gibbs.step(rbm, rows, key_of(key, 0), n_steps, beta)
-    E = rbms.energy(rbm, moved.v, moved.h) + rbm.visible.log_count(moved.v) + rbm.hidden.log_count(moved.h)
-    E = E.reshape(n, k).astype(np.float64)
+    rbm = model.rbm if isinstance(model, Lateral) else model
+    rows = state.v.reshape(n * k, -1), state.h.reshape(n * k, -1), numbers
+    how = key_of(key, 0), n_steps, np.tile(state.betas, n)[:, None].astype(rbm.W.dtype)
+    if isinstance(model, Lateral):
+        order = order or tied.order_of(rbm.visible, model.L)
+        v, h = tied.step(model, tied.State(*rows, order), *how)[0][:2]
+        E = lateral.energy(model, v, h)
+    else:
+        v, h = gibbs.step(model, gibbs.State(*rows), *how)[0][:2]
+        E = rbms.energy(model, v, h)
+    E = (E + rbm.visible.log_count(v) + rbm.hidden.log_count(h)).reshape(n, k).astype(np.float64)
     swaps = exchanges(state.betas, E, state.odd, key_of(key, 1), state.chain)
-    v, h = (np.take_along_axis(a.reshape(n, k, -1), swaps.place, axis=1) for a in (moved.v, moved.h))
+    v, h = (np.take_along_axis(a.reshape(n, k, -1), swaps.place, axis=1) for a in (v, h))
     info = Info(v[:, 0], rbms.hidden_field(rbm, v[:, 0]), E, swaps.accepted, swaps.offered)
     return State(state.betas, v, h, state.chain, not state.odd), info
 
@@ -203,13 +217,13 @@ def _exchanged(accepted: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
 
 
 def adapt(
-    rbm: RBM, state: State, rng: Seed, n_steps: int = 200, n_rounds: int = 3
+    model: RBM | Lateral, state: State, rng: Seed, n_steps: int = 200, n_rounds: int = 3
 ) -> tuple[State, npt.NDArray[np.float64]]:
     """Move the betas until all neighbours exchange about equally often, then leave them.
 
     Parameters
     ----------
-    rbm : RBM
+    model : RBM or Lateral
     state : State
     rng : seed
     n_steps : int
@@ -225,18 +239,18 @@ def adapt(
     """
     key, rates = int(key_from(rng)), np.zeros(len(state.betas) - 1)
     for k in range(n_rounds + 1):
-        state, rates = swap_rates(rbm, state, key_of(key, k), n_steps)
+        state, rates = swap_rates(model, state, key_of(key, k), n_steps)
         if k < n_rounds:
             state = state._replace(betas=respaced(state.betas, rates))
     return state, rates
 
 
-def swap_rates(rbm: RBM, state: State, rng: Seed, n_steps: int) -> tuple[State, npt.NDArray[np.float64]]:
+def swap_rates(model: RBM | Lateral, state: State, rng: Seed, n_steps: int) -> tuple[State, npt.NDArray[np.float64]]:
     """Run some steps and measure how often neighbours exchange their states.
 
     Parameters
     ----------
-    rbm : RBM
+    model : RBM or Lateral
     state : State
     rng : seed
     n_steps : int
@@ -244,7 +258,7 @@ def swap_rates(rbm: RBM, state: State, rng: Seed, n_steps: int) -> tuple[State, 
     key = int(key_from(rng))
     accepted = offered = np.zeros(len(state.betas) - 1)
     for t in range(n_steps):
-        state, info = step(rbm, state, key_of(key, t))
+        state, info = step(model, state, key_of(key, t))
         accepted, offered = accepted + info.accepted.mean(axis=0), offered + info.offered
     return state, accepted / np.maximum(offered, 1)
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from harmonium.models import lateral
 from harmonium.models import rbm as rbms
+from harmonium.models.lateral import Lateral
 from harmonium.randomness import key_of
 from harmonium.sampling import gibbs, tempering
+from harmonium.sampling import lateral as tied
 from harmonium.training import ladder
 from harmonium.training.dense import ties
 from harmonium.training.dense import workspace as ws
@@ -131,7 +135,7 @@ def _persistent(state: State, learning: DenseLearning, work: Workspace, first: i
     if state.mask.size:  # a sweep over tied units goes on from where they stand
         np.copyto(work.V[:n], state.v)
     for t in range(learning.n_steps):
-        _visible(state, state.h, state.arrays["W"], state.arrays["b"], work, chain, t, total)
+        _visible(state, state.h, state.arrays, work, chain, t, total)
         if t < learning.n_steps - 1:
             kernels.multiply(work.V[:n], state.arrays["W"], work.X[:n])
             bias = hidden_bias(state, total)
@@ -148,7 +152,7 @@ def _of_cases(
     n, h = len(rows), state.h[rows]
     np.copyto(work.V[:n], densely(X, rows))
     for t in range(learning.n_steps):
-        _visible(state, h, state.arrays["W"], state.arrays["b"], work, rows, t, None)
+        _visible(state, h, state.arrays, work, rows, t, None)
         if t < learning.n_steps - 1:
             np.matmul(work.V[:n], state.arrays["W"], out=work.X[:n])
             ws.means_and_draws(state.hidden, work.X[:n], state.arrays["c"], state.key(2, t), rows, None, h)
@@ -185,7 +189,7 @@ def _from_data(
     for t in range(learning.n_steps):
         kernels.multiply(work.V[:n], state.arrays["W"], work.X[:n])
         ws.means_and_draws(state.hidden, work.X[:n], hidden_bias(state, total), state.key(2, t), rows, None, h)
-        _visible(state, h, state.arrays["W"], state.arrays["b"], work, rows, t, total)
+        _visible(state, h, state.arrays, work, rows, t, total)
     return Fantasies(n, learning.n_steps)
 
 
@@ -193,13 +197,13 @@ def _fast(state: State, learning: DenseLearning, work: Workspace) -> Fantasies:
     """Chains move under the sum of regular and fast parameters (Tieleman & Hinton 2009)."""
     n, total, kernels = len(state.v), state.visible.total(state.v), state.device.kernels
     chain = kernels.numbers(n, state.v)
-    W, b, c = (state.arrays[name] + state.fast[name] for name in ("W", "b", "c"))
-    bias = c if total is None else np.multiply.outer(total, c)
+    moved = state.arrays | {name: state.arrays[name] + fast for name, fast in state.fast.items()}
+    bias = moved["c"] if total is None else np.multiply.outer(total, moved["c"])
     work.V[:n] = state.v
     for t in range(learning.n_steps):
-        kernels.multiply(work.V[:n], W, work.X[:n])
+        kernels.multiply(work.V[:n], moved["W"], work.X[:n])
         ws.means_and_draws(state.hidden, work.X[:n], bias, state.key(2, t), chain, None, state.h)
-        _visible(state, state.h, W, b, work, chain, t, total)
+        _visible(state, state.h, moved, work, chain, t, total)
     state.v[...] = work.V[:n]
     return Fantasies(n, learning.n_steps)
 
@@ -208,7 +212,7 @@ def _tempered(state: State, learning: DenseLearning, work: Workspace) -> Fantasi
     """Fantasies are the replicas at beta = 1, after the exchanges."""
     n, odd = len(state.v), bool(state.n_updates % 2)
     replicas = tempering.State(state.betas, state.replica_v, state.replica_h, np.arange(n), odd)
-    replicas, info = tempering.step(state.view(), replicas, state.key(2), learning.n_steps)
+    replicas, info = tempering.step(_model(state), replicas, state.key(2), learning.n_steps, state.order)
     ladder.count(state.swaps, info.accepted, info.offered)
     state.replica_v, state.replica_h, state.v, state.h = replicas.v, replicas.h, info.v, replicas.h[:, 0]
     np.copyto(work.V[:n], info.v)
@@ -217,19 +221,26 @@ def _tempered(state: State, learning: DenseLearning, work: Workspace) -> Fantasi
 
 def _full(state: State, v: Floats, learning: DenseLearning, work: Workspace) -> Fantasies:
     """The full chain: one half begins at data, the other at noise, until their mean free energies agree."""
-    rbm, n, v = state.view(), work.n_chains, nearest(state.visible, v)
-    noise = gibbs.init(rbm, n - n // 2, state.key(3)).v if state.visible.total(v) is None else v
+    model, n, v = _model(state), work.n_chains, nearest(state.visible, v)
+    room: Any = tied if isinstance(model, Lateral) else gibbs
+    free_energy: Any = lateral.free_energy if isinstance(model, Lateral) else rbms.free_energy
+    noise = gibbs.init(state.view(), n - n // 2, state.key(3)).v if state.visible.total(v) is None else v
     first = np.concatenate((v[np.arange(n // 2) % len(v)], noise[np.arange(n - n // 2) % len(noise)]))
-    chains, done, stretch = gibbs.init(rbm, rng=state.key(4), v=first), 0, FIRST_STRETCH
+    chains, done, stretch = room.init(model, rng=state.key(4), v=first), 0, FIRST_STRETCH
     info = gibbs.Info(first, first)
     while done < learning.longest_chain:
         stretch = min(stretch, learning.longest_chain - done)
-        chains, info = gibbs.step(rbm, chains, key_of(int(state.key(5)), done), stretch)
+        chains, info = room.step(model, chains, key_of(int(state.key(5)), done), stretch)
         done, stretch = done + stretch, 2 * stretch
-        if _agree(rbms.free_energy(rbm, chains.v), n // 2):
+        if _agree(free_energy(model, chains.v), n // 2):
             break
     np.copyto(work.V[:n], chains.v)
     return Fantasies(n, done, np.asarray(info.x_h, np.float32))
+
+
+def _model(state: State) -> Any:
+    """The machine whose chains they are: the restricted one, or with ties among its visible units."""
+    return state.model_view() if "L" in state.arrays else state.view()
 
 
 def _agree(F: Floats, half: int) -> bool:
@@ -242,15 +253,15 @@ def _agree(F: Floats, half: int) -> bool:
 
 
 def _visible(
-    state: State, h: Floats, W: Floats, b: Floats, work: Workspace, chain: npt.NDArray[np.int64], t: int,
+    state: State, h: Floats, arrays: Mapping[str, Floats], work: Workspace, chain: npt.NDArray[np.int64], t: int,
     total: Floats | None,
 ) -> None:  # fmt: skip
     n = len(h)
     if ties.name_of(state) is not None:
-        ties.draw(state, h, work.V[:n], work.Y[:n], state.key(1, t), chain)
+        ties.draw(state, arrays, h, work.V[:n], work.Y[:n], state.key(1, t), chain)
         return
-    state.device.kernels.multiply(h, W.T, work.Y[:n])
-    ws.means_and_draws(state.visible, work.Y[:n], b, state.key(1, t), chain, None, work.V[:n], 1.0, total)
+    state.device.kernels.multiply(h, arrays["W"].T, work.Y[:n])
+    ws.means_and_draws(state.visible, work.Y[:n], arrays["b"], state.key(1, t), chain, None, work.V[:n], 1.0, total)
 
 
 def hidden_bias(state: State, total: Floats | None) -> Floats:

@@ -242,7 +242,8 @@ def begin_chains(state: State, learning: DenseLearning, v: Floats) -> None:
         state.betas, state.replica_v, state.replica_h = replicas[:3]
         state.swaps = ladder.blank(learning.n_betas)
     if learning.method == "fast-pcd" and not state.fast:
-        state.fast = {name: np.zeros_like(state.arrays[name]) for name in ("W", "b", "c")}
+        tied = "L" in state.arrays and state.visible.kind != "gaussian"  # whose ties must stay where there is a law
+        state.fast = {name: np.zeros_like(state.arrays[name]) for name in ("W", "b", "c", *(("L",) if tied else ()))}
     if not len(state.v):
         chains = gibbs.init(rbm, rng=key, v=v)
         state.v, state.h = np.array(chains.v, f32), np.array(chains.h, f32)

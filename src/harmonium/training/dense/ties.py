@@ -5,6 +5,7 @@ Both add to the fields of the visible units; their gradients are pair means of t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -64,12 +65,17 @@ def field(state: State, v: Any) -> Floats:
     return v[:, n_drawn(state) :] @ state.arrays["A"] if "A" in state.arrays else v @ state.arrays["L"]
 
 
-def draw(state: State, h: Floats, V: Floats, Y: Floats, key: np.uint64, chain: npt.NDArray[np.int64]) -> None:
+def draw(
+    state: State, arrays: Mapping[str, Floats], h: Floats, V: Floats, Y: Floats, key: np.uint64,
+    chain: npt.NDArray[np.int64],
+) -> None:  # fmt: skip
     """Draw the visible units given hidden ones, in place; conditions stay.
 
     Parameters
     ----------
     state : State
+    arrays : mapping of float32 arrays
+        The parameters to draw by: the state's own, or with fast ones added.
     h : float32 array, (n, n_hidden)
     V : float32 array, (n, n_visible)
         Where a sweep over tied units begins, and the draws end.
@@ -79,7 +85,7 @@ def draw(state: State, h: Floats, V: Floats, Y: Floats, key: np.uint64, chain: n
     chain : int64 array, (n,)
     """
     n, layer = n_drawn(state), drawn_layer(state)
-    W, b = state.arrays["W"][:n], state.arrays["b"][:n]
+    W, b = arrays["W"][:n], arrays["b"][:n]
     y = Y[:, :n]
     np.matmul(h, W.T, out=y)
     if "A" in state.arrays:
@@ -87,7 +93,7 @@ def draw(state: State, h: Floats, V: Floats, Y: Floats, key: np.uint64, chain: n
         ws.means_and_draws(layer, y, b, key, chain, None, V[:, :n])
     else:
         y += b
-        V[...] = draw_visible(state.view().visible, state.arrays["L"], state.order, y, V, key, chain)
+        V[...] = draw_visible(state.view().visible, arrays["L"], state.order, y, V, key, chain)
 
 
 def slope(state: State, v_d: Any, v_f: Floats, counts: tuple[int, int]) -> dict[str, Floats]:

@@ -245,7 +245,7 @@ def _turn_back(state: State, before: dict[str, Floats] | None) -> None:
 
 
 def _fast_step(state: State, found: phases.Slopes, learning: DenseLearning) -> None:
-    for name in ("b", "c"):
+    for name in state.fast.keys() - {"W"}:
         _fast_weights(state.fast[name], found.rest[name], learning)
 
 
