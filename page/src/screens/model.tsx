@@ -65,7 +65,7 @@ function ListsLead({ model }: { model: ChoiceModelInfo }) {
           ["Hidden units", String(model.n_units)],
         ]}
       />
-      {model.has_record ? <Lists /> : <p class="note">This file keeps no evaluation; harmonium train --hold-out 0.1 makes one.</p>}
+      {model.has_record ? <Lists /> : <p class="note">This file keeps no evaluation; <code class="unbroken">harmonium train --hold-out 0.1</code> makes one.</p>}
       <p class="note spaced">
         Not shown, because this model knows no ratings: its calibration of stars, its error against plain rules, and who rates
         unusually. The small machines above are the same for every model.
