@@ -154,6 +154,16 @@ def test_ctrl_c_while_layers_learn_on_their_own_ends_the_whole_fit(monkeypatch, 
         DeepBoltzmannMachine((4, 3), n_pretraining_epochs=2).fit(X)
 
 
+def test_a_watcher_that_ends_pretraining_leaves_the_machine_so_far():
+    def enough(event):
+        if event.kind == "dense epoch" and event.epoch == 2:
+            raise KeyboardInterrupt
+
+    machine = DeepBoltzmannMachine((4, 3), n_pretraining_epochs=5).fit(X, watch=enough)
+    assert np.isfinite(machine.score(X))
+    assert [event.kind for event in machine.history_] == ["began", "dense epoch", "dense epoch"]
+
+
 @pytest.mark.parametrize("n_pretraining_epochs", [0, 2])
 def test_sparse_rows_give_the_machine_of_dense_ones(monkeypatch, tmp_path, n_pretraining_epochs):
     monkeypatch.setattr(pretraining, "BLOCK", 7)

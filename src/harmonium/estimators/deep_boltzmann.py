@@ -207,7 +207,7 @@ class DeepBoltzmannMachine(DenseEstimator):
                 inner.model_ = yield from self._begun(rows, learning, stack, edges, history, saving)
             except GeneratorExit:  # whoever watches has had enough
                 with suppress(KeyboardInterrupt):
-                    inner.model_ = self._so_far(stack, learning)
+                    inner.model_, self.history_ = self._so_far(stack, learning), history
                     self._keep(inner, n_visible)
                 raise
         if stack.interrupted:
