@@ -15,11 +15,11 @@ from scipy import sparse
 from harmonium.errors import SettingError
 from harmonium.estimators import boltzmann_file, cases, files
 from harmonium.estimators.base import Watch
-from harmonium.estimators.dense import DenseEstimator, check_draws
+from harmonium.estimators.dense import DenseEstimator, check_draws, some_rows
 from harmonium.events import BoltzmannEpoch, Ended, Event
 from harmonium.likelihood import Bracket, bracket, log_partition
 from harmonium.likelihood.annealing import N_BETAS, N_CHAINS
-from harmonium.likelihood.monitoring import ROWS, Monitor
+from harmonium.likelihood.monitoring import Monitor
 from harmonium.models import boltzmann, boltzmann_exact
 from harmonium.models.boltzmann import ALPHABETS, Boltzmann, Floats
 from harmonium.models.mean_field import MeanField, mean_field
@@ -28,9 +28,9 @@ from harmonium.sampling import boltzmann as sampling
 from harmonium.training import boltzmann as learning_room
 from harmonium.training import boltzmann_cases, boltzmann_fitting
 from harmonium.training import boltzmann_state as states
-from harmonium.training.boltzmann_cases import Cases
 from harmonium.training.boltzmann_fitting import Keep
 from harmonium.training.boltzmann_state import BoltzmannLearning, BoltzmannState, edges_of
+from harmonium.training.dense.chains import Cases
 from harmonium.training.settings import check_choice, check_count
 from harmonium.units import Bernoulli, Layer, Spin
 
@@ -280,7 +280,7 @@ class BoltzmannMachine(DenseEstimator):
         state: BoltzmannState = self._state
         first, monitor = state.epoch, None
         if self.monitor or held_out is not None:
-            rows = (None if part is None else boltzmann_cases.some(part, ROWS) for part in (v, held_out))
+            rows = (None if part is None else some_rows(part) for part in (v, held_out))
             monitor = Monitor(*rows, settings.n_steps)  # type: ignore[arg-type]
         for event in boltzmann_fitting.run(state, v, settings, monitor=monitor, keep=keep, machine=machine):
             self.history_.append(event)
@@ -312,7 +312,8 @@ class BoltzmannMachine(DenseEstimator):
         return boltzmann_cases.checked(self.fitted_model, table)
 
     def _dense_rows(self, X: Any) -> Floats:
-        return boltzmann_cases.rows_of(self._rows(X), slice(None))
+        v = self._rows(X)
+        return v.toarray() if isinstance(v, sparse.csr_array) else v
 
     def _input_layer(self) -> Layer:
         return (Bernoulli if self.values == "bits" else Spin)(self.fitted_model.n_visible)

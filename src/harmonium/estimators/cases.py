@@ -83,42 +83,27 @@ def _refuse_shape(table: Any, name: str) -> None:
             raise DataError(f"{name}: 0 {what} (shape={table.shape}) while a minimum of 1 is required.")
 
 
-def check(X: Floats | sparse.csr_array, layer: Layer, name: str = "X") -> None:
+def check(X: Floats | sparse.csr_array, layer: Layer, name: str = "X", exact: bool = False) -> None:
     """Raise DataError, naming row and column, unless the rows are states of the layer.
 
-    Bernoulli units also take probabilities: they enter as means of what they stand for.
+    Bernoulli units also take probabilities, unless `exact`: they enter as means of what they stand for.
 
     Parameters
     ----------
     X : float32 array or csr_array, (n_cases, width)
     layer : Layer
     name : str
+    exact : bool
     """
     check_finite(X, name)
     if sparse.issparse(X):
-        _check_sparse(sparse.csr_array(X), layer, name)
+        (_check_in_blocks if exact else _check_sparse)(sparse.csr_array(X), layer, name)
         return
     dense = np.asarray(X)
-    if layer.kind == "bernoulli":
+    if layer.kind == "bernoulli" and not exact:
         _refuse(dense, (dense < 0) | (dense > 1), layer, name)
         return
     layer.check(dense, name)
-
-
-def check_exact(X: Floats | sparse.csr_array, layer: Layer, name: str = "X") -> None:
-    """Raise DataError, naming row and column, unless the rows are states of the layer, probabilities being none.
-
-    Parameters
-    ----------
-    X : float32 array or csr_array, (n_cases, width)
-    layer : Layer
-    name : str
-    """
-    check_finite(X, name)
-    if not sparse.issparse(X):
-        layer.check(np.asarray(X), name)
-        return
-    _check_in_blocks(sparse.csr_array(X), layer, name)
 
 
 def check_finite(X: Floats | sparse.csr_array, name: str = "X") -> None:

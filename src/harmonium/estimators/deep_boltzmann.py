@@ -27,9 +27,9 @@ from harmonium.models.boltzmann import Boltzmann, Floats
 from harmonium.randomness import Seed
 from harmonium.training import boltzmann_state as states
 from harmonium.training import deep_checkpoint, pretraining
-from harmonium.training.boltzmann_cases import Cases
 from harmonium.training.boltzmann_state import BoltzmannLearning, BoltzmannState, Edges, edges_of
 from harmonium.training.deep_checkpoint import Learning, Progress
+from harmonium.training.dense.chains import Cases
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.training.pretraining import Stack
 from harmonium.training.settings import check_choice, check_count
@@ -182,7 +182,7 @@ class DeepBoltzmannMachine(DenseEstimator):
         check_choice("method", self.method, METHODS)
         check_count("n_pretraining_epochs", self.n_pretraining_epochs, 0, 1_000_000)
         n_visible: int = rows.shape[1]  # type: ignore[index]
-        cases.check_exact(rows, Bernoulli(n_visible), "X")
+        cases.check(rows, Bernoulli(n_visible), exact=True)
         inner = self._inner(n_visible, sizes)
         learning = Learning(sizes, self._alone(), inner._learning(), self.random_state, Bernoulli(n_visible))
         edges = edges_of(n_visible + sum(sizes), inner.couplings)

@@ -26,7 +26,7 @@ from harmonium.sampling import boltzmann as sampling
 from harmonium.sampling import boltzmann_tempering
 from harmonium.sampling.mixing import SETTLED, r_hat
 from harmonium.training import ladder
-from harmonium.training.boltzmann_cases import Cases, blocks, count, distinct, rows_of
+from harmonium.training.boltzmann_cases import blocks, distinct
 from harmonium.training.boltzmann_prediction import multi_prediction
 from harmonium.training.boltzmann_state import (
     GRADIENT,
@@ -37,6 +37,7 @@ from harmonium.training.boltzmann_state import (
     BoltzmannState,
     Edges,
 )
+from harmonium.training.dense.chains import Cases, densely, size
 
 Monitor = Callable[[Boltzmann, Any], Mapping[str, float]]
 CHAINED = ("pcd", "tempered-pcd", "full-chain")  # methods that leave chains behind
@@ -94,7 +95,7 @@ def train(
     if method in ("exact", "pseudo-likelihood"):
         yield from _ascend_exactly(state, v, learning, method, monitor)
         return
-    n_cases = count(v)
+    n_cases, _ = size(v)
     while state.epoch < learning.n_epochs:
         began = time.perf_counter()
         order = as_generator(int(key_of(state.seed, GRADIENT, state.epoch))).permutation(n_cases)
@@ -103,9 +104,9 @@ def train(
             cases = order[first : first + learning.batch_size]
             progress = (state.epoch + first / n_cases) / learning.n_epochs
             if method == "multi-prediction":
-                values.append(_predict(state, rows_of(v, cases), cases, learning, progress))
+                values.append(_predict(state, densely(v, cases), cases, learning, progress))
             else:
-                sweeps = _update(state, rows_of(v, cases), cases, learning, method, progress)
+                sweeps = _update(state, densely(v, cases), cases, learning, method, progress)
         state.epoch += 1
         _check_finite(state.bm, learning)
         seconds, objective = time.perf_counter() - began, float(np.mean(values)) if values else None
@@ -198,7 +199,7 @@ def _ascend_exactly(
 ) -> Iterator[BoltzmannEpoch]:
     """L-BFGS, an event an iteration; rows that repeat are taken once, with their share, unless they are many."""
     many = method != "exact" and sparse.issparse(v)
-    rows, weight = (v, np.full(count(v), 1 / count(v))) if many else distinct(v)
+    rows, weight = (v, np.full(size(v)[0], 1 / size(v)[0])) if many else distinct(v)
     decay, n_edges = learning.weight_decay, len(state.edges.i)
     function = objective(rows, weight, state.edges, state.bm, decay, method)
     clock, done = [time.perf_counter()], []

@@ -1,6 +1,5 @@
 """Cases of Boltzmann machines, dense or sparse; of sparse ones some rows are made dense at a time."""
 
-import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,10 +8,8 @@ import numpy.typing as npt
 from scipy import sparse
 
 from harmonium.errors import DataError
-from harmonium.models.boltzmann import Boltzmann, Floats, Ints, checked_states
-
-Cases = Floats | sparse.csr_array  # (n_cases, n_visible)
-BLOCK = 4096  # rows of a sparse table that are made dense at a time
+from harmonium.models.boltzmann import Boltzmann, Floats, checked_states
+from harmonium.training.dense.chains import BLOCK, Cases, densely, size
 
 
 def checked(bm: Boltzmann, X: Any) -> Cases:
@@ -46,18 +43,6 @@ def checked(bm: Boltzmann, X: Any) -> Cases:
     return out
 
 
-def rows_of(v: Cases, which: Ints | slice) -> Floats:
-    """Some cases as dense rows: float64 array, (n, n_visible).
-
-    Parameters
-    ----------
-    v : float64 array or csr_array, (n_cases, n_visible)
-    which : int array, (n,), or slice
-    """
-    found: Any = v[which]
-    return found.toarray() if sparse.issparse(found) else found
-
-
 def blocks(v: Cases) -> Iterator[tuple[slice, Floats]]:
     """All cases as dense rows, sparse ones some at a time, and where they are.
 
@@ -65,32 +50,13 @@ def blocks(v: Cases) -> Iterator[tuple[slice, Floats]]:
     ----------
     v : float64 array or csr_array, (n_cases, n_visible)
     """
-    n = count(v)
-    size = BLOCK if sparse.issparse(v) else max(n, 1)
-    for start in range(0, n, size):
-        part = slice(start, min(start + size, n))
-        yield part, rows_of(v, part)
-
-
-def some(v: Cases, n: int) -> Floats:
-    """So many cases at most, spread over all, as dense rows.
-
-    Parameters
-    ----------
-    v : float64 array or csr_array, (n_cases, n_visible)
-    n : int
-    """
-    return rows_of(v, np.linspace(0, count(v) - 1, min(n, count(v))).astype(int))
-
-
-def count(v: Cases) -> int:
-    """How many cases there are.
-
-    Parameters
-    ----------
-    v : float64 array or csr_array, (n_cases, n_visible)
-    """
-    return v.shape[0]  # type: ignore[index]
+    n, _ = size(v)
+    if not sparse.issparse(v):
+        yield slice(0, n), v  # type: ignore[misc]
+        return
+    for start in range(0, n, BLOCK):
+        stop = min(start + BLOCK, n)
+        yield slice(start, stop), densely(v, np.arange(start, stop))
 
 
 def mean(v: Cases) -> Floats:
@@ -100,7 +66,7 @@ def mean(v: Cases) -> Floats:
     ----------
     v : float64 array or csr_array, (n_cases, n_visible)
     """
-    return np.asarray(v.sum(axis=0), np.float64).ravel() / count(v)  # whole numbers: the same however they are added
+    return np.asarray(v.sum(axis=0), np.float64).ravel() / size(v)[0]  # whole numbers: the same however they are added
 
 
 def distinct(v: Cases) -> tuple[Floats, Floats]:
@@ -112,20 +78,7 @@ def distinct(v: Cases) -> tuple[Floats, Floats]:
     """
     found = [np.unique(rows, axis=0, return_counts=True) for _, rows in blocks(v)]
     rows, place = np.unique(np.concatenate([one for one, _ in found]), axis=0, return_inverse=True)
-    return rows, np.bincount(place.ravel(), np.concatenate([n for _, n in found]), len(rows)) / count(v)
-
-
-def fingerprint(v: Cases) -> list[int]:
-    """What tells other cases: their shape and a checksum, which do not depend on how they are kept.
-
-    Parameters
-    ----------
-    v : floats or csr_array, (n_cases, n_visible)
-    """
-    checksum = 0
-    for _, rows in blocks(v):
-        checksum = zlib.crc32(np.ascontiguousarray(rows).tobytes(), checksum)
-    return [*map(int, v.shape), checksum]  # type: ignore[arg-type]
+    return rows, np.bincount(place.ravel(), np.concatenate([n for _, n in found]), len(rows)) / size(v)[0]
 
 
 def by_blocks(function: Any, v: Cases) -> npt.NDArray[np.float64]:

@@ -7,8 +7,8 @@ from harmonium.errors import DivergenceError
 from harmonium.events import Began, Ended, Event, Saved
 from harmonium.training import checkpoints
 from harmonium.training.boltzmann import Monitor, train
-from harmonium.training.boltzmann_cases import Cases
 from harmonium.training.boltzmann_state import BoltzmannLearning, BoltzmannState
+from harmonium.training.dense.chains import Cases, size
 
 MACHINE = "boltzmann"
 Keep = Callable[[BoltzmannState], Saved]
@@ -43,7 +43,7 @@ def run(
     Event
         `Began`, one `BoltzmannEpoch` an epoch, `Saved`, `Ended`.
     """
-    n_cases, n_visible = v.shape  # type: ignore[misc]
+    n_cases, n_visible = size(v)
     yield Began(machine, "final", n_cases, n_cases * n_visible, learning.n_epochs, state.epoch)
     reason, advice, last, saved = "finished", "", state.epoch, time.monotonic()
     try:

@@ -19,7 +19,7 @@ from harmonium.randomness import as_generator, key_of
 from harmonium.sampling import boltzmann as sampling
 from harmonium.sampling import tempering
 from harmonium.training import boltzmann_cases, checkpoints, ladder
-from harmonium.training.boltzmann_cases import Cases
+from harmonium.training.dense.chains import Cases, fingerprint, size
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.training.settings import check_choice, check_count, check_share
 
@@ -171,7 +171,7 @@ def initial(v: Cases, n_hidden: int, edges: Edges, values: str, rng: Any = None)
     rng : seed
     """
     low, high = ALPHABETS[values]
-    n, n_visible = v.shape  # type: ignore[misc]
+    n, n_visible = size(v)
     n_high = np.rint(n * (boltzmann_cases.mean(v) - low) / (high - low))
     p = (n_high + SMOOTHING) / (n + 2 * SMOOTHING)
     b = np.concatenate([np.log(p / (1 - p)) / (high - low), np.zeros(n_hidden)])
@@ -238,7 +238,7 @@ def start(bm: Boltzmann, v: Cases, edges: Edges, learning: BoltzmannLearning, se
     tied = replace(bm, J=edges.couplings(np.ones(len(edges.i))))  # couplings that are 0 now will not stay so
     order = sampling.update_order(tied)
     chains = sampling.init(bm, learning.n_chains, key_of(seed, FRESH), order=order).s
-    clamped = sampling.tossed(bm, np.arange(boltzmann_cases.count(v)), bm.hidden, key_of(seed, FRESH, 1))
+    clamped = sampling.tossed(bm, np.arange(size(v)[0]), bm.hidden, key_of(seed, FRESH, 1))
     centre = np.full(bm.n_units, sum(bm.alphabet) / 2)
     centre[bm.visible] = boltzmann_cases.mean(v)
     state = BoltzmannState(bm, edges, seed, chains, clamped, order, centre=centre)
@@ -332,4 +332,4 @@ def resume(path: str | os.PathLike[str], learning: BoltzmannLearning, v: Cases, 
 def _ask(edges: Edges, learning: BoltzmannLearning, v: Cases) -> dict[str, Any]:
     """What a checkpoint must agree on."""
     ties = [edges.n_units, zlib.crc32(edges.i.tobytes()), zlib.crc32(edges.j.tobytes())]
-    return {**vars(learning), "cases": boltzmann_cases.fingerprint(v), "couplings": ties}
+    return {**vars(learning), "cases": fingerprint(v), "couplings": ties}

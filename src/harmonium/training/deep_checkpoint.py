@@ -12,10 +12,10 @@ import numpy.typing as npt
 from harmonium import storage
 from harmonium.events import Event, Saved
 from harmonium.models import rbm as rbms
-from harmonium.training import boltzmann_cases, boltzmann_state, checkpoints, up_down
-from harmonium.training.boltzmann_cases import Cases
+from harmonium.training import boltzmann_state, checkpoints, up_down
 from harmonium.training.boltzmann_state import BoltzmannLearning, BoltzmannState
 from harmonium.training.dense import state as dense_state
+from harmonium.training.dense.chains import Cases, fingerprint
 from harmonium.training.dense.records import assembled
 from harmonium.training.dense.settings import DenseLearning
 from harmonium.training.pretraining import Stack
@@ -145,7 +145,7 @@ def resume(path: str | os.PathLike[str], learning: Learning, X: Cases, joint_of:
 def _ask(learning: Learning, X: Cases) -> dict[str, Any]:
     """What a checkpoint must agree on."""
     alone = {} if learning.alone is None else {f"alone.{name}": value for name, value in vars(learning.alone).items()}
-    cases = boltzmann_cases.fingerprint(X)
+    cases = fingerprint(X)
     own = {"n_hidden": list(learning.sizes), "random_state": learning.seed, "cases": cases}
     own["visible"] = learning.visible.settings()
     return vars(learning.jointly) | alone | own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -126,6 +127,17 @@ def size(X: Cases) -> tuple[int, int]:
     """
     n_cases, n_visible = X.shape  # type: ignore[misc]
     return n_cases, n_visible
+
+
+def fingerprint(X: Cases) -> list[int]:
+    """What tells other cases: their shape, and checksums of what is kept of them.
+
+    Parameters
+    ----------
+    X : floats or csr_array, (n_cases, n_visible)
+    """
+    parts = (X.data, X.indices, X.indptr) if isinstance(X, sparse.csr_array) else (X,)
+    return [*size(X), *(zlib.crc32(np.ascontiguousarray(part).tobytes()) for part in parts)]
 
 
 def _persistent(state: State, learning: DenseLearning, work: Workspace, first: int) -> Fantasies:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -18,7 +17,7 @@ from harmonium.kernels.devices import CPU, Device
 from harmonium.training import checkpoints, ladder
 from harmonium.training.dense import few, on_device
 from harmonium.training.dense import state as states
-from harmonium.training.dense.chains import Cases, begin_at_cases, densely, size
+from harmonium.training.dense.chains import Cases, begin_at_cases, densely, fingerprint, size
 from harmonium.training.dense.records import Model
 from harmonium.training.dense.settings import CHAINS, DenseLearning
 from harmonium.training.dense.state import State
@@ -273,12 +272,7 @@ def resume(path: str | os.PathLike[str], learning: DenseLearning, X: Cases) -> S
 
 def _ask(learning: DenseLearning, X: Cases) -> dict[str, Any]:
     """What a checkpoint must agree on."""
-    data = X.data if isinstance(X, sparse.csr_array) else np.ascontiguousarray(X)
-    where = X.indices if isinstance(X, sparse.csr_array) else np.empty(0, np.int32)
-    return {
-        **vars(learning),
-        "cases": [*size(X), zlib.crc32(np.asarray(data).tobytes()), zlib.crc32(where.tobytes())],
-    }
+    return {**vars(learning), "cases": fingerprint(X)}
 
 
 def finished(state: State, reason: str, advice: str) -> Model:
